@@ -1,0 +1,80 @@
+/* One API request: what it asked, and the one answer it gets. */
+#ifndef SERVER_CALL_H
+#define SERVER_CALL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "proto/fault.h"
+#include "proto/id.h"
+
+struct app; /* what handlers work with: main.c has it */
+struct call;
+struct route;
+struct evhttp_request;
+
+typedef void call_handler_fn(struct call *call);
+
+enum call_method { CALL_GET, CALL_POST, CALL_PATCH, CALL_DELETE, CALL_OPTIONS, CALL_OTHER };
+
+#define CALL_MAX_LOCATORS 2
+
+struct call {
+	struct app *app;
+	struct arena arena;      /* lives as long as the call: use it for the handler's context */
+	enum call_method method; /* HEAD is CALL_GET with head set */
+	bool head;
+	const struct route *route;
+	struct uuid tenant; /* path values, canonical */
+	struct ulid locator[CALL_MAX_LOCATORS];
+	const char *body; /* in one piece; "" when there was none */
+	size_t body_len;
+	char request_id[129]; /* the client's X-Request-Id, or a new ULID */
+	int64_t started_us;   /* clock_mono_us */
+	/* for call.c alone: */
+	struct evhttp_request *req;
+	struct call_query *queries;
+	size_t nqueries;
+	struct buf reply;
+	int status;
+	int64_t http_serial;
+};
+
+/* --- what was asked --- */
+
+/* The value of a request header (the first of that name), or NULL. */
+const char *call_header(struct call *call, const char *name);
+/* The i-th value of a query parameter, percent-decoded, NUL-terminated; NULL beyond the last.
+ * A parameter without "=" has the value "". */
+const char *call_query(struct call *call, const char *name, size_t i);
+/*
+ * Typed query parameters; absent leaves *out as it is.  On a fault they answer 400 with the
+ * parameter's name in `errors` and return -1: the handler just returns.
+ */
+int call_query_int(struct call *call, const char *name, int64_t min, int64_t max, int64_t *out);
+int call_query_bool(struct call *call, const char *name, int *out);     /* 0 or 1 */
+int call_query_time(struct call *call, const char *name, int64_t *out); /* RFC 3339, ms */
+/* Repeated and comma-separated values together, in the call's arena; empty ones are left out. */
+size_t call_query_strings(struct call *call, const char *name, char ***out);
+
+/* --- the answer: exactly one of these ends the call, which must not be touched afterwards --- */
+
+/* Sets a header of the answer; call before the answer. */
+void call_set_header(struct call *call, const char *name, const char *value);
+/* The buffer to write the answer's body into. */
+struct buf *call_body(struct call *call);
+/* Answers with what call_body() holds as application/json. */
+void call_reply(struct call *call, int status);
+/* Answers without a body (204, 202, 304). */
+void call_reply_empty(struct call *call, int status);
+/* Answers RFC 9457 problem+json; the title comes from the status; detail may be "".
+ * 401 adds WWW-Authenticate, 429 and 503 Retry-After: 1 unless set before. */
+void call_problem(struct call *call, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* 400 with `errors`; clears the faults. */
+void call_problem_faults(struct call *call, const char *detail, struct faults *faults);
+
+#endif

@@ -1,0 +1,64 @@
+/* Options: one table for the command line, EVHOOK_* environment, --config file, --help and the man
+ * page. */
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "proto/address.h"
+
+struct config_strings {
+	char **list;
+	size_t n;
+};
+
+struct config {
+	struct config_strings listen;
+	char *admin_listen;
+	char *redis; /* NULL: the embedded one */
+	char *data_dir;
+	int64_t shards;
+	int64_t lease_ms;
+	struct config_strings dns;
+	char *ca_file; /* NULL: the system's */
+	struct cidr *allow_egress;
+	size_t nallow_egress;
+	int64_t max_body;
+	int64_t max_header;
+	int64_t max_connections;
+	int64_t request_timeout_ms;
+	int64_t max_webhooks;
+	int64_t max_fanout;
+	int64_t max_pending;
+	int64_t idempotency_ttl_ms;
+	int64_t event_retention_ms;
+	int64_t events_kept;
+	int64_t attempts_kept;
+	int64_t secret_overlap_ms;
+	int64_t redis_wait; /* replicas that must have a publish */
+	int64_t redis_timeout_ms;
+	int64_t delivery_timeout_ms;
+	int64_t endpoint_concurrency;
+	int64_t delivery_concurrency;
+	int64_t drain_delay_ms;
+	int64_t drain_timeout_ms;
+	enum log_level log_level;
+	enum log_format log_format;
+	bool no_auth;
+};
+
+enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
+
+/*
+ * Reads defaults, then --config FILE, then EVHOOK_<NAME>, then argv; later wins, and a repeatable
+ * option given in one place replaces what an earlier place gave.  --help and --version print to
+ * stdout and say CONFIG_EXIT_OK; --check-config too, after all checks.  A fault is one line on
+ * stderr that names the option and where it came from, and CONFIG_EXIT_USAGE (exit status 2).
+ */
+enum config_result config_read(struct config *config, int argc, char **argv);
+void config_clear(struct config *config);
+
+#endif

@@ -1,0 +1,50 @@
+/* The API's listeners: connections in, calls to the router.  With call.c the only user of the
+ * evhttp server. */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+
+#include "server/call.h"
+
+struct http;
+
+struct http_opts {
+	struct event_base *base;
+	struct app *app; /* put into each call */
+	size_t max_body;
+	size_t max_header;
+	size_t max_connections;
+	int64_t request_timeout_ms; /* a whole request, head and body */
+	int64_t idle_timeout_ms;
+	/* Runs after routing and before the body is looked at (token check); answers the call
+	 * itself and returns false to refuse.  NULL lets all pass. */
+	bool (*admit)(struct call *call);
+};
+
+struct http *http_new(const struct http_opts *opts);
+/* "ADDR:PORT" or "[ADDR]:PORT", port 0 for any; SO_REUSEPORT.  0, or -1 and *why (free()). */
+int http_listen(struct http *http, const char *addr_port, char **why);
+/* The addresses listened on, with their real ports; borrowed. */
+const struct sockaddr_storage *http_addresses(const struct http *http, size_t *n);
+
+/* Stops accepting, closes idle connections, and adds Connection: close to each answer from now
+ * on.  done runs once, later, when no request is open any more. */
+void http_drain(struct http *http, void (*done)(void *arg), void *arg);
+/* Frees everything; only when no call is open (after http_drain's done), or at exit. */
+void http_free(struct http *http);
+
+struct http_stats {
+	size_t connections; /* open now */
+	size_t calls;       /* requests without an answer yet */
+	uint64_t accepted;  /* connections */
+	uint64_t requests;
+	uint64_t refused; /* requests that were not valid HTTP, and cut-off connections */
+};
+void http_stats(const struct http *http, struct http_stats *stats);
+
+#endif
