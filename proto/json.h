@@ -73,7 +73,9 @@ void json_add_bool(struct buf *buf, bool truth);
 void json_add_null(struct buf *buf);
 void json_add_raw(struct buf *buf, const char *json, size_t n); /* n bytes that are JSON already */
 
-/* Whether n bytes are well-formed UTF-8 (RFC 3629). */
+/* How many of the n bytes, from the first, are well-formed UTF-8 (RFC 3629). */
+size_t utf8_span(const char *s, size_t n);
+/* Whether n bytes are well-formed UTF-8. */
 bool utf8_valid(const char *s, size_t n);
 /* The number of code points of well-formed UTF-8. */
 size_t utf8_count(const char *s, size_t n);
