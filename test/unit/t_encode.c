@@ -1,0 +1,109 @@
+/* base/encode: the vectors of RFC 4648, section 10, and what is not base64. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/encode.h"
+
+static const struct {
+	const char *plain, *base64, *hex;
+} vectors[] = {
+    {"", "", ""},
+    {"f", "Zg==", "66"},
+    {"fo", "Zm8=", "666f"},
+    {"foo", "Zm9v", "666f6f"},
+    {"foob", "Zm9vYg==", "666f6f62"},
+    {"fooba", "Zm9vYmE=", "666f6f6261"},
+    {"foobar", "Zm9vYmFy", "666f6f626172"},
+    {"\xfb\xff\xbf", "+/+/", "fbffbf"},
+};
+
+static void
+test_vectors(void **state)
+{
+	char text[64], back[64];
+	struct buf hex = {0};
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		n = strlen(vectors[i].plain);
+		base64_encode(text, vectors[i].plain, n);
+		assert_string_equal(text, vectors[i].base64);
+		assert_int_equal(strlen(text), BASE64_LEN(n));
+		assert_int_equal(base64_decode(back, n, text, strlen(text)), n);
+		assert_memory_equal(back, vectors[i].plain, n);
+		buf_reset(&hex);
+		hex_encode(&hex, vectors[i].plain, n);
+		assert_string_equal(buf_str(&hex), vectors[i].hex);
+	}
+	buf_clear(&hex);
+}
+
+static void
+test_every_byte(void **state)
+{
+	unsigned char bytes[256], back[256];
+	char text[BASE64_LEN(256) + 1];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < 256; i++)
+		bytes[i] = (unsigned char)(255 - i);
+	for (n = 0; n <= 256; n++) {
+		base64_encode(text, bytes, n);
+		assert_int_equal(base64_decode(back, sizeof(back), text, strlen(text)), n);
+		assert_memory_equal(back, bytes, n);
+	}
+}
+
+static void
+test_refused(void **state)
+{
+	static const char *const bad[] = {
+	    "Z",
+	    "Zg",
+	    "Zg=",
+	    "Zg===",
+	    "=",
+	    "==",
+	    "====",
+	    "Z===",
+	    "Zg==Zg==",
+	    "Z=g=",
+	    "Zm9v=",
+	    "Zm9v\n",
+	    "Zm9\n",
+	    " Zm9",
+	    "Zm-_",
+	    "Zh==",
+	    "Zm9=",
+	    "Zm9vZ===",
+	    "Zm\x80v",
+	};
+	char out[64];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(base64_decode(out, sizeof(out), bad[i], strlen(bad[i])), -1);
+	assert_int_equal(base64_decode(out, sizeof(out), "Zm\0v", 4), -1);
+	assert_int_equal(base64_decode(out, 5, "Zm9vYmFy", 8), -1);
+	assert_int_equal(base64_decode(out, 6, "Zm9vYmFy", 8), 6);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_vectors),
+	    cmocka_unit_test(test_every_byte),
+	    cmocka_unit_test(test_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
