@@ -1,0 +1,194 @@
+"""The API as a tenant sees it, and what a subscriber knows: keys in Redis, signatures, ULIDs."""
+import base64
+import binascii
+import datetime
+import hashlib
+import hmac
+import re
+import uuid
+
+ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}\Z")
+DATETIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
+UNKNOWN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"  # a ulid that nothing has
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def ulid_ms(ulid):
+    """The time in a ULID."""
+    ms = 0
+    for c in ulid[:10]:
+        ms = ms * 32 + CROCKFORD.index(c)
+    return ms
+
+
+def format_ms(ms):
+    at = datetime.datetime.fromtimestamp(ms // 1000, datetime.timezone.utc)
+    return at.strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}Z"
+
+
+def expect(response, status):
+    """The response, after a check of its status; errors show what the server said."""
+    assert response.status == status, f"expected {status}, got {response}"
+    return response
+
+
+def problem(response, status):
+    """The problem document of an error, after a check of its shape (RFC 9457)."""
+    expect(response, status)
+    assert response.header("content-type").split(";")[0] == "application/problem+json"
+    document = response.json()
+    assert {"type", "title", "status", "detail", "instance"} <= set(document)
+    assert document["status"] == status
+    assert document["instance"] == response.header("x-request-id")
+    for error in document.get("errors", []):
+        assert set(error) == {"field", "message"} and error["message"]
+    return document
+
+
+class Tenant:
+    """A tenant of its own for a test: the paths and calls of the API."""
+
+    def __init__(self, client, locator=None):
+        self.client = client
+        self.locator = locator or str(uuid.uuid4())
+        self.path = f"/event/{self.locator}"
+        self.webhooks_path = f"{self.path}/webhooks"
+        self.events_path = f"{self.path}/events"
+
+    def on(self, client):
+        """The same tenant through another client (another instance, another connection)."""
+        return Tenant(client, self.locator)
+
+    # --- webhooks
+
+    def body(self, url="http://192.0.2.1/", **changes):
+        """A CreateWebhookRequest; endpoint_…= changes the endpoint."""
+        endpoint = {"url": url}
+        for name in [n for n in changes if n.startswith("endpoint_")]:
+            endpoint[name[len("endpoint_") :]] = changes.pop(name)
+        return {
+            "name": "test",
+            "enabled": True,
+            "endpoint": endpoint,
+            "eventTypes": ["*"],
+            **changes,
+        }
+
+    def try_create(self, body, headers=None):
+        return self.client.post(self.webhooks_path, body, headers)
+
+    def create(self, url="http://127.0.0.1:9/", **changes):
+        """Creates a webhook and gives its WebhookResponse."""
+        return expect(self.try_create(self.body(url, **changes)), 201).json()
+
+    def webhook_path(self, webhook, *more):
+        locator = webhook["locator"] if isinstance(webhook, dict) else webhook
+        return "/".join([self.webhooks_path, locator, *more])
+
+    def try_fetch(self, webhook):
+        return self.client.get(self.webhook_path(webhook))
+
+    def fetch(self, webhook):
+        return expect(self.try_fetch(webhook), 200).json()
+
+    def try_update(self, webhook, body, headers=None):
+        return self.client.patch(self.webhook_path(webhook), body, headers)
+
+    def update(self, webhook, **body):
+        return expect(self.try_update(webhook, body), 200).json()
+
+    def try_delete(self, webhook, headers=None):
+        return self.client.delete(self.webhook_path(webhook), headers)
+
+    def delete(self, webhook):
+        expect(self.try_delete(webhook), 204)
+
+    def try_list(self, **query):
+        return self.client.get(f"{self.webhooks_path}/list", **query)
+
+    def list(self, **query):
+        return expect(self.try_list(**query), 200).json()
+
+    def names(self, **query):
+        return [item["name"] for item in self.list(**query)["items"]]
+
+    # --- events
+
+    def try_publish(self, body, headers=None):
+        return self.client.post(self.events_path, body, headers)
+
+    def publish(self, type="test.event", data=None, headers=None, **more):
+        """Publishes one event and gives its EventResponse."""
+        body = {"type": type, "data": data if data is not None else {}, **more}
+        return expect(self.try_publish(body, headers), 201).json()
+
+    def publish_many(self, count, type="test.event"):
+        """Publishes an array and gives the locators in order."""
+        body = [{"type": type, "data": {"n": n}} for n in range(count)]
+        return [e["locator"] for e in expect(self.try_publish(body), 201).json()]
+
+    def event(self, locator):
+        return expect(self.client.get(f"{self.events_path}/{locator}"), 200)
+
+    def by_request(self, request_id):
+        return expect(self.client.get(f"{self.events_path}/request/{request_id}"), 200).json()
+
+    def try_events(self, **query):
+        return self.client.get(f"{self.events_path}/list", **query)
+
+    def events(self, **query):
+        return expect(self.try_events(**query), 200).json()
+
+    def all_events(self, **query):
+        """The locators of the whole stream, page by page."""
+        locators = []
+        while True:
+            page = self.events(**query)
+            locators += [e["locator"] for e in page["events"]]
+            if not page["more"]:
+                return locators
+            query = {"pagingToken": page["pagingToken"]}
+
+
+class Keys:
+    """The Redis keys of a tenant, as operators know them."""
+
+    def __init__(self, tenant, shards=64):
+        self.tenant = tenant.locator
+        self.shard = binascii.crc_hqx(self.tenant.encode(), 0) % shards  # CRC-16/XMODEM
+        self.prefix = "evhook:{%d}:" % self.shard
+        self.webhooks = f"{self.prefix}whs:{self.tenant}"
+        self.stream = f"{self.prefix}ev:{self.tenant}"
+        self.due = f"{self.prefix}due"
+
+    def webhook(self, locator):
+        return f"{self.prefix}wh:{locator}"
+
+    def subscription(self, pattern):
+        return f"{self.prefix}sub:{self.tenant}:{pattern}"
+
+    def queue(self, locator):
+        return f"{self.prefix}q:{locator}"
+
+    def request(self, request_id):
+        return f"{self.prefix}req:{self.tenant}:{request_id}"
+
+
+def signing_key(secret):
+    """The HMAC key that a secret stands for (Standard Webhooks)."""
+    if secret.startswith("whsec_"):
+        return base64.b64decode(secret[len("whsec_") :], validate=True)
+    return secret.encode()
+
+
+def signature(secret, request):
+    """The signature that a delivery should carry for this secret."""
+    signed = b".".join(
+        [
+            request.header("webhook-id").encode(),
+            request.header("webhook-timestamp").encode(),
+            request.body,
+        ]
+    )
+    digest = hmac.new(signing_key(secret), signed, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(digest).decode()

@@ -1,0 +1,144 @@
+"""Fixtures: a server shared by the tests of a run, servers of a test's own, receivers, certificates.
+
+Tests that only use the API share one redis-server and one evhookd, each with a tenant of its own;
+a test after which the shared evhookd is dead or has said something bad fails, and the next one
+gets a new evhookd.
+"""
+import contextlib
+import threading
+
+import pytest
+
+import certificates
+import receivers
+from api import Tenant
+from harness import Evhookd, RedisServer
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    return certificates.Certificates(tmp_path_factory.mktemp("certs"))
+
+
+class Shared:
+    """The one server that many tests use; made when first needed."""
+
+    def __init__(self):
+        self.redis = self.evhookd = None
+
+    def get(self, certs):
+        if self.redis is None:
+            self.redis = RedisServer()
+        if self.evhookd is None:
+            self.evhookd = Evhookd(redis=self.redis, ca_file=certs.ca_file)
+        return self.evhookd
+
+    def check(self):
+        try:
+            self.evhookd.check()
+        except AssertionError:
+            self.evhookd.close(check=False)
+            self.evhookd = None
+            raise
+
+
+@pytest.fixture(scope="session")
+def shared():
+    shared = Shared()
+    yield shared
+    try:
+        if shared.evhookd:
+            shared.evhookd.close()
+    finally:
+        if shared.redis:
+            shared.redis.close()
+
+
+@pytest.fixture
+def server(shared, certs):
+    """The shared evhookd, checked after each test."""
+    yield shared.get(certs)
+    shared.check()
+
+
+@pytest.fixture
+def redis(shared, certs):
+    """A client of the shared redis-server."""
+    shared.get(certs)
+    return shared.redis.client
+
+
+@pytest.fixture
+def client(server):
+    client = server.client()
+    yield client
+    client.close()
+    server.clients.remove(client)
+
+
+@pytest.fixture
+def tenant(client):
+    """A new tenant of the shared server."""
+    return Tenant(client)
+
+
+@pytest.fixture
+def cleanup():
+    """An ExitStack for what a test makes; everything is closed, the newest first."""
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def new_redis(cleanup):
+    """Makes redis-servers of the test's own."""
+
+    def make(**options):
+        server = RedisServer(**options)
+        cleanup.callback(server.close)
+        return server
+
+    return make
+
+
+@pytest.fixture
+def new_evhookd(cleanup):
+    """Makes evhookds of the test's own; they are judged and stopped after the test."""
+
+    def make(**options):
+        evhookd = Evhookd(**options)
+        cleanup.callback(evhookd.close)
+        return evhookd
+
+    return make
+
+
+@pytest.fixture
+def receiver(cleanup):
+    """Makes receivers; without arguments they answer 200 to everything."""
+
+    def make(*script, **options):
+        return cleanup.enter_context(receivers.Receiver(*script, **options))
+
+    return make
+
+
+@pytest.fixture
+def name_server(cleanup):
+    """Makes DNS servers."""
+    return lambda names: cleanup.enter_context(receivers.NameServer(names))
+
+
+@pytest.fixture
+def event(cleanup):
+    """Makes events that hold answers back.  All are set before anything is stopped (this fixture
+    ends before the cleanup it needs), so that no drain waits for a receiver."""
+    events = []
+
+    def make():
+        events.append(threading.Event())
+        return events[-1]
+
+    yield make
+    for event in events:
+        event.set()
