@@ -15,7 +15,7 @@
 #define WEBHOOK_NAME_MAX 255 /* characters */
 #define WEBHOOK_EVENT_TYPES_MAX 100
 #define HEADER_VALUES_MAX 50  /* of an endpoint */
-#define HEADER_BYTES_MAX 8192 /* names and values of an endpoint */
+#define HEADER_BYTES_MAX 8192 /* names (once per value, as sent) and values of an endpoint */
 #define RETRY_ATTEMPTS_MAX 10
 #define RETRY_INTERVAL_MAX 86400
 
@@ -81,9 +81,9 @@ struct webhook {
 
 /* What the rules depend on besides the body. */
 struct webhook_rules {
-	const struct egress *egress;
-	int64_t now_ms;            /* wall clock */
-	int64_t secret_overlap_ms; /* how long a replaced secret goes on signing */
+	const struct egress *egress; /* NULL: addresses in URLs are not judged */
+	int64_t now_ms;              /* wall clock */
+	int64_t secret_overlap_ms;   /* how long a replaced secret goes on signing */
 };
 
 /* A webhook with every default and no name, url or event types.  webhook_free() it. */
@@ -107,8 +107,15 @@ void webhook_check_update(
     const struct json *body, const struct webhook_rules *rules, struct faults *faults);
 /*
  * Merges an UpdateWebhookRequest that passed webhook_check_update() into the webhook: removals
- * first, then additions.  Faults are then those of the result (a tag without a secret, too many
- * event types, …).  Returns whether anything changed; version and updated_at are the caller's.
+ * first, then additions; what is in both keeps its place.  Faults are then those of the result (a
+ * tag without a secret, too many event types, …), which is not to be used when there are any.
+ * Returns whether anything changed; version and updated_at are the caller's.
+ *
+ * When a secret that was signing gives way to another one, it becomes previous_secret for
+ * secret_overlap_ms, or for secretOverlapSeconds if the request says so (0: not at all).  Without a
+ * change of the secret, secretOverlapSeconds shortens what is left for the previous one (0 revokes
+ * it) and never prolongs it, so that a repeated request does no harm.  Removing the secret, or
+ * changing it while hmacEnabled was off, drops the previous one too.
  */
 bool webhook_update(struct webhook *webhook, const struct json *body,
     const struct webhook_rules *rules, struct faults *faults);
@@ -127,7 +134,11 @@ void webhook_write(const struct webhook *webhook, struct buf *out, bool open);
  */
 void webhook_store_doc(const struct webhook *webhook, struct buf *out);
 void webhook_store_secrets(const struct webhook *webhook, struct buf *out);
-/* The way back: 0, or -1 when the texts are not what was stored. */
+/*
+ * The way back: 0, or -1 when the texts are not what was stored (the webhook is then only fit for
+ * webhook_free()).  All rules but the egress rules are applied again, so whoever makes a rule
+ * stricter must see to what is stored already.
+ */
 int webhook_load(struct webhook *webhook, const char *doc, size_t doc_len, const char *secrets,
     size_t secrets_len);
 

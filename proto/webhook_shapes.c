@@ -1,0 +1,134 @@
+/* The properties that requests and stored forms of a webhook may have. */
+#include "proto/webhook_internal.h"
+
+/* clang-format off */
+#define SHAPE(list) { list, sizeof(list) / sizeof((list)[0]) }
+/* clang-format on */
+#define REQUIRED true
+#define OPTIONAL false
+
+static const struct property retry_properties[] = {
+    {"attempts", rule_attempts, NULL, OPTIONAL},
+    {"intervalSeconds", rule_interval, NULL, OPTIONAL},
+    {"pattern", rule_pattern, NULL, OPTIONAL},
+};
+static const struct shape retry_shape = SHAPE(retry_properties);
+
+/* CreateWebhookRequest */
+
+static const struct property create_endpoint_properties[] = {
+    {"url", rule_url, NULL, REQUIRED},
+    {"hmacEnabled", shape_bool, NULL, OPTIONAL},
+    {"secret", rule_secret, NULL, OPTIONAL},
+    {"secureSsl", shape_bool, NULL, OPTIONAL},
+    {"tag", rule_tag, NULL, OPTIONAL},
+    {"headers", rule_headers, NULL, OPTIONAL},
+};
+static const struct shape create_endpoint_shape = SHAPE(create_endpoint_properties);
+
+static const struct property create_failure_properties[] = {
+    {"triggers", rule_triggers, NULL, OPTIONAL},
+    {"retryStrategy", NULL, &retry_shape, OPTIONAL},
+    {"alertEndpoint", NULL, &create_endpoint_shape, OPTIONAL},
+    {"divert", shape_bool, NULL, OPTIONAL},
+    {"suspend", shape_bool, NULL, OPTIONAL},
+};
+static const struct shape create_failure_shape = SHAPE(create_failure_properties);
+
+static const struct property create_properties[] = {
+    {"name", rule_name, NULL, REQUIRED},
+    {"enabled", shape_bool, NULL, REQUIRED},
+    {"endpoint", NULL, &create_endpoint_shape, REQUIRED},
+    {"failureHandling", NULL, &create_failure_shape, OPTIONAL},
+    {"eventTypes", rule_event_types, NULL, REQUIRED},
+    {"useAutomationPlugin", shape_bool, NULL, OPTIONAL},
+};
+const struct shape webhook_shape_create = SHAPE(create_properties);
+
+/* UpdateWebhookRequest */
+
+/* clang-format off */
+#define UPDATE_ENDPOINT \
+	{ "url", rule_url, NULL, OPTIONAL }, \
+	{ "hmacEnabled", shape_bool, NULL, OPTIONAL }, \
+	{ "secret", rule_secret, NULL, OPTIONAL }, \
+	{ "secureSsl", shape_bool, NULL, OPTIONAL }, \
+	{ "tag", rule_tag, NULL, OPTIONAL }, \
+	{ "addHeaders", rule_headers, NULL, OPTIONAL }, \
+	{ "removeHeaders", rule_header_names, NULL, OPTIONAL }
+/* clang-format on */
+
+static const struct property update_endpoint_properties[] = {
+    UPDATE_ENDPOINT,
+    {"secretOverlapSeconds", rule_overlap, NULL, OPTIONAL},
+};
+static const struct shape update_endpoint_shape = SHAPE(update_endpoint_properties);
+
+static const struct property update_alert_properties[] = {UPDATE_ENDPOINT};
+static const struct shape update_alert_shape = SHAPE(update_alert_properties);
+
+static const struct property update_failure_properties[] = {
+    {"addTriggers", rule_triggers, NULL, OPTIONAL},
+    {"removeTriggers", rule_triggers, NULL, OPTIONAL},
+    {"retryStrategy", NULL, &retry_shape, OPTIONAL},
+    {"removeRetryStrategy", shape_bool, NULL, OPTIONAL},
+    {"alertEndpoint", NULL, &update_alert_shape, OPTIONAL},
+    {"removeAlertEndpoint", shape_bool, NULL, OPTIONAL},
+    {"divert", shape_bool, NULL, OPTIONAL},
+    {"suspend", shape_bool, NULL, OPTIONAL},
+};
+static const struct shape update_failure_shape = SHAPE(update_failure_properties);
+
+static const struct property update_properties[] = {
+    {"name", rule_name, NULL, OPTIONAL},
+    {"enabled", shape_bool, NULL, OPTIONAL},
+    {"endpoint", NULL, &update_endpoint_shape, OPTIONAL},
+    {"failureHandling", NULL, &update_failure_shape, OPTIONAL},
+    {"removeFailureHandling", shape_bool, NULL, OPTIONAL},
+    {"addEventTypes", rule_event_types, NULL, OPTIONAL},
+    {"removeEventTypes", rule_event_types, NULL, OPTIONAL},
+    {"useAutomationPlugin", shape_bool, NULL, OPTIONAL},
+};
+const struct shape webhook_shape_update = SHAPE(update_properties);
+
+/* The stored forms */
+
+static const struct property doc_endpoint_properties[] = {
+    {"hmacEnabled", shape_bool, NULL, REQUIRED},
+    {"secureSsl", shape_bool, NULL, REQUIRED},
+    {"tag", rule_tag, NULL, REQUIRED},
+    {"url", rule_url, NULL, REQUIRED},
+};
+static const struct shape doc_endpoint_shape = SHAPE(doc_endpoint_properties);
+
+static const struct property doc_failure_properties[] = {
+    {"triggers", rule_triggers, NULL, REQUIRED},
+    {"retryStrategy", NULL, &retry_shape, OPTIONAL},
+    {"alertEndpoint", NULL, &doc_endpoint_shape, OPTIONAL},
+    {"divert", shape_bool, NULL, REQUIRED},
+    {"suspend", shape_bool, NULL, REQUIRED},
+};
+static const struct shape doc_failure_shape = SHAPE(doc_failure_properties);
+
+static const struct property doc_properties[] = {
+    {"name", rule_name, NULL, REQUIRED},
+    {"endpoint", NULL, &doc_endpoint_shape, REQUIRED},
+    {"failureHandling", NULL, &doc_failure_shape, REQUIRED},
+    {"eventTypes", rule_event_types, NULL, REQUIRED},
+    {"useAutomationPlugin", shape_bool, NULL, REQUIRED},
+};
+const struct shape webhook_shape_doc = SHAPE(doc_properties);
+
+static const struct property secret_endpoint_properties[] = {
+    {"secret", rule_secret, NULL, REQUIRED},
+    {"headers", rule_headers, NULL, REQUIRED},
+};
+static const struct shape secret_endpoint_shape = SHAPE(secret_endpoint_properties);
+
+static const struct property secrets_properties[] = {
+    {"endpoint", NULL, &secret_endpoint_shape, REQUIRED},
+    {"alertEndpoint", NULL, &secret_endpoint_shape, OPTIONAL},
+    {"previousSecret", rule_secret, NULL, REQUIRED},
+    {"previousUntil", rule_time, NULL, REQUIRED},
+};
+const struct shape webhook_shape_secrets = SHAPE(secrets_properties);
