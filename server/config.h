@@ -18,7 +18,7 @@ struct config_strings {
 struct config {
 	struct config_strings listen;
 	char *admin_listen;
-	char *redis; /* NULL: the embedded one */
+	char *redis; /* fit for redisuri_parse(); NULL: the embedded one */
 	char *data_dir;
 	int64_t shards;
 	int64_t lease_ms;
@@ -48,6 +48,13 @@ struct config {
 	enum log_level log_level;
 	enum log_format log_format;
 	bool no_auth;
+	/* for config.c alone: */
+	char *file;
+	bool check_config;
+	bool help;
+	bool version;
+	int argc;
+	char **argv; /* borrowed from main() */
 };
 
 enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
@@ -57,8 +64,15 @@ enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
  * option given in one place replaces what an earlier place gave.  --help and --version print to
  * stdout and say CONFIG_EXIT_OK; --check-config too, after all checks.  A fault is one line on
  * stderr that names the option and where it came from, and CONFIG_EXIT_USAGE (exit status 2).
+ * argv must stay for config_reload(); a Redis URI with a password in it is overwritten there, so
+ * that ps does not show it.  config_clear() is due whatever the result.
  */
 enum config_result config_read(struct config *config, int argc, char **argv);
+/*
+ * For SIGHUP: reads the same places again and takes over what may change while running (the log
+ * level).  0, or -1 and *why in one line (free()); nothing has changed then.
+ */
+int config_reload(struct config *config, char **why);
 void config_clear(struct config *config);
 
 #endif

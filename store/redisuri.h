@@ -1,0 +1,20 @@
+/* Where Redis is, as --redis says it: redis://[user:pass@]host:port/db or unix:///path. */
+#ifndef STORE_REDISURI_H
+#define STORE_REDISURI_H
+
+struct redisuri {
+	char *path; /* of a Unix socket; NULL for TCP, and then: */
+	char *host; /* a name or an address, IPv6 without brackets */
+	int port;   /* 6379 when not given */
+	char *user; /* percent-decoded; NULL for none */
+	char *password;
+	int db;
+};
+
+/* NULL when the URI is fit, else why not: a constant text that repeats nothing of it. */
+const char *redisuri_fault(const char *s);
+/* 0, or -1 for one that redisuri_fault() refuses.  Clear it in both cases. */
+int redisuri_parse(struct redisuri *uri, const char *s);
+void redisuri_clear(struct redisuri *uri); /* wipes the password */
+
+#endif
