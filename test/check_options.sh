@@ -1,0 +1,69 @@
+#!/bin/sh
+# The man page and evhookd --help (which prints the option table) must list the same options, in
+# the same order, with the same placeholders, defaults and "repeatable".
+set -eu
+
+evhookd=${EVHOOKD:-./evhookd}
+page=${srcdir:-.}/doc/evhookd.8
+if ! [ -x "$evhookd" ]; then
+	echo "no $evhookd to ask: skipped"
+	exit 77
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# One line an option, the same from both: --name PLACEHOLDER|default|repeatable
+"$evhookd" --help >"$work/help"
+awk '/^  --/ {
+	line = $0
+	deflt = repeat = ""
+	if (match(line, / \((repeatable)?(, )?(default [^ ]+)?\)$/)) {
+		tail = substr(line, RSTART + 2, RLENGTH - 3)
+		if (tail ~ /^repeatable/)
+			repeat = "repeatable"
+		if (match(tail, /default /))
+			deflt = substr(tail, RSTART + 8)
+	}
+	sub(/^  /, "", line)
+	sub(/  .*/, "", line)
+	print line "|" deflt "|" repeat
+}' "$work/help" >"$work/from-help"
+
+awk 'function flush() {
+	if (name != "")
+		print name "|" deflt "|" repeat
+	name = ""
+}
+/^\.It / || /^\.El/ { flush() }
+/^\.It Fl -/ {
+	name = "-" $3
+	for (i = 4; i <= NF; i++)
+		if ($i != "Ar")
+			name = name " " $i
+	deflt = repeat = ""
+	first = 1
+	next
+}
+name != "" && first {
+	if (match($0, /^Default [^ ]+[.,]/))
+		deflt = substr($0, 9, RLENGTH - 9)
+	if ($0 ~ /[Rr]epeatable\.$/)
+		repeat = "repeatable"
+	first = 0
+}' "$page" >"$work/from-page"
+
+if [ "$(wc -l <"$work/from-help")" -lt 10 ]; then
+	echo "evhookd --help lists hardly any options:"
+	cat "$work/help"
+	exit 1
+fi
+if ! diff -u "$work/from-page" "$work/from-help"; then
+	echo "doc/evhookd.8 (-) and evhookd --help (+) differ"
+	exit 1
+fi
+wide=$(awk 'length > 100' "$work/help")
+if [ -n "$wide" ]; then
+	echo "evhookd --help is wider than 100 columns:"
+	echo "$wide"
+	exit 1
+fi
