@@ -8,60 +8,68 @@
 
 #define FAULT_PART_MAX 200 /* bytes of a prefix or name */
 
-/* Appends at most FAULT_PART_MAX bytes, whole characters only; what is not UTF-8 becomes
- * U+FFFD. */
-static void
-fault_add_part(struct buf *buf, const char *s)
+/* The length of a part, cut to FAULT_PART_MAX between characters. */
+static size_t
+fault_part_len(const char *s)
 {
-	size_t n = strnlen(s, FAULT_PART_MAX), good;
+	size_t n = strnlen(s, FAULT_PART_MAX);
 
 	if (n == FAULT_PART_MAX)
 		while (n > FAULT_PART_MAX - 4 && ((unsigned char)s[n] & 0xc0) == 0x80)
 			n--;
+	return n;
+}
+
+/* Appends n bytes; what is not UTF-8 becomes U+FFFD. */
+static void
+fault_add_text(struct buf *buf, const char *s, size_t n)
+{
+	size_t good;
+
 	while (n > 0) {
 		good = utf8_span(s, n);
 		buf_add(buf, s, good);
-		s += good;
-		n -= good;
-		if (n > 0) {
-			buf_adds(buf, "\xef\xbf\xbd");
-			s++;
-			n--;
-		}
+		if (good == n)
+			break;
+		buf_adds(buf, "\xef\xbf\xbd");
+		s += good + 1;
+		n -= good + 1;
 	}
 }
 
 static void
-fault_write(struct buf *out, const struct buf *field, const struct buf *message)
+fault_add_field(struct buf *buf, const char *prefix, const char *name)
 {
-	json_open(out, '{');
-	json_key(out, "field");
-	json_add_strn(out, field->data, field->len);
-	json_key(out, "message");
-	json_add_strn(out, message->data, message->len);
-	json_close(out, '}');
+	fault_add_text(buf, prefix, fault_part_len(prefix));
+	if (*prefix != '\0' && *name != '\0' && *name != '[')
+		buf_addc(buf, '.');
+	fault_add_text(buf, name, fault_part_len(name));
 }
 
 void
 faults_add(struct faults *faults, const char *prefix, const char *name, const char *fmt, ...)
 {
-	struct buf field = {0}, message = {0};
+	struct buf said = {0}, text = {0}, *out = &faults->json;
 	va_list ap;
 
 	if (faults->count++ >= FAULTS_MAX)
 		return;
-	fault_add_part(&field, prefix);
-	if (*prefix != '\0' && *name != '\0' && *name != '[')
-		buf_addc(&field, '.');
-	fault_add_part(&field, name);
+	fault_add_field(&text, prefix, name);
+	if (out->len == 0)
+		json_open(out, '[');
+	json_open(out, '{');
+	json_key(out, "field");
+	json_add_strn(out, buf_str(&text), text.len);
 	va_start(ap, fmt);
-	buf_vprintf(&message, fmt, ap);
+	buf_vprintf(&said, fmt, ap);
 	va_end(ap);
-	if (faults->json.len == 0)
-		json_open(&faults->json, '[');
-	fault_write(&faults->json, &field, &message);
-	buf_clear(&field);
-	buf_clear(&message);
+	buf_reset(&text);
+	fault_add_text(&text, said.data, said.len);
+	json_key(out, "message");
+	json_add_strn(out, buf_str(&text), text.len);
+	json_close(out, '}');
+	buf_clear(&said);
+	buf_clear(&text);
 }
 
 void

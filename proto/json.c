@@ -260,14 +260,51 @@ static const char *const json_words[][2] = {
     {"minus", "expected a digit after the minus sign"},
 };
 
-/* Explains what yajl refused.  It stops behind what does not fit, but at a byte that breaks off a
- * token. */
+static size_t
+json_skip_space(const struct json_parser *p, size_t at)
+{
+	while (at < p->len && memchr(" \t\r\n", p->text[at], 4) != NULL)
+		at++;
+	return at;
+}
+
+/* Where the token begins that did not fit, which yajl had read up to about `end`: commas and
+ * colons may lie between it and the last value or key. */
+static size_t
+json_bad_token(const struct json_parser *p, size_t end)
+{
+	size_t next, at = json_skip_space(p, p->at);
+
+	while (at < p->len && (p->text[at] == ',' || p->text[at] == ':')) {
+		next = json_skip_space(p, at + 1);
+		if (next >= end)
+			break;
+		at = next;
+	}
+	return at;
+}
+
+/* Where yajl stopped: at the byte that breaks off a token, but behind one that begins none, and
+ * behind a token that does not fit. */
+static size_t
+json_error_offset(const struct json_parser *p, const char *said)
+{
+	size_t end = p->at_end ? p->len : yajl_get_bytes_consumed(p->yajl);
+
+	if (strstr(said, "premature EOF") != NULL)
+		return p->len;
+	if (strncmp(said, "lexical", 7) != 0)
+		return json_bad_token(p, end);
+	return strstr(said, "invalid char in") != NULL && end > 0 ? end - 1 : end;
+}
+
+/* Explains what yajl refused. */
 static void
 json_explain(struct json_parser *p)
 {
 	const char *said = (const char *)yajl_get_error(p->yajl, 0, NULL, 0);
 	const char *words = "unexpected token";
-	size_t i, offset = p->at_end ? p->len : yajl_get_bytes_consumed(p->yajl);
+	size_t i;
 
 	for (i = 0; i < sizeof json_words / sizeof json_words[0]; i++) {
 		if (strstr(said, json_words[i][0]) != NULL) {
@@ -275,10 +312,7 @@ json_explain(struct json_parser *p)
 			break;
 		}
 	}
-	if (!p->at_end && offset > 0 &&
-	    (strncmp(said, "lexical", 7) != 0 || strstr(said, "invalid char in") != NULL))
-		offset--;
-	json_fail(p->error, p->text, offset, "%s", words);
+	json_fail(p->error, p->text, json_error_offset(p, said), "%s", words);
 }
 
 int
