@@ -1,0 +1,100 @@
+/* The stored events: publishing them, and reading the stream. */
+#ifndef STORE_EVENTS_H
+#define STORE_EVENTS_H
+
+#include "proto/event.h"
+#include "store/store.h"
+
+/* --- publishing --- */
+
+/* Where one event goes. */
+enum target_how {
+	TARGET_LEASED,	/* leased to this instance, which is to deliver it now */
+	TARGET_WAITING, /* due now, for whoever has room */
+	TARGET_OVERFLOW /* the webhook's queue was full */
+};
+
+struct publish_target {
+	struct ulid webhook;
+	int64_t version; /* of the webhook now */
+	enum target_how how;
+};
+
+struct publish_event {
+	struct ulid locator;
+	struct publish_target *targets;
+	size_t ntargets;
+};
+
+enum publish_outcome {
+	PUBLISH_STORED,
+	PUBLISH_REPLAYED, /* the Idempotency-Key was known: locators only */
+	PUBLISH_CONFLICT, /* known, with another body */
+	PUBLISH_FANOUT	  /* more deliveries than allowed */
+};
+
+struct publish_result {
+	enum publish_outcome outcome;
+	struct publish_event *events; /* as many as drafts, in order */
+	size_t n;
+	int64_t lease_end; /* ms, Redis' clock: the token of the leases */
+	int64_t fanout;	   /* with PUBLISH_FANOUT: how many it would have been */
+};
+
+struct publish_request {
+	struct uuid tenant;
+	const struct event_draft *drafts;
+	size_t n;
+	const char *idempotency_key; /* NULL: none */
+	const void *body;	     /* what was sent, for comparing replays */
+	size_t body_len;
+	int64_t idempotency_ttl_ms;
+	int64_t request_ttl_ms;
+	int64_t max_fanout;
+	int64_t max_pending;
+	int64_t lease_ms;
+	size_t max_leases; /* of this request, at most */
+	const struct ulid *full; /* webhooks that have no room here: their deliveries wait */
+	size_t nfull;
+	bool note_tenant; /* note the tenant for trimming */
+};
+
+/* The result is borrowed until fn returns; NULL unless STORE_OK. */
+typedef void events_publish_fn(
+    void *arg, enum store_err err, const struct publish_result *result);
+void events_publish(struct store *store, const struct publish_request *request,
+    events_publish_fn *fn, void *arg);
+
+/* --- reading --- */
+
+/* parts are borrowed until fn returns. */
+typedef void events_read_fn(
+    void *arg, enum store_err err, const struct event_parts *const *parts, size_t n);
+/* One event; STORE_MISSING when the stream has it no longer, or it is another tenant's. */
+void events_get(struct store *store, const struct uuid *tenant, const struct ulid *locator,
+    events_read_fn *fn, void *arg);
+/* Those of one request, in order; none is STORE_OK with n = 0. */
+void events_by_request(struct store *store, const struct uuid *tenant,
+    const struct ulid *request_id, events_read_fn *fn, void *arg);
+
+struct stream_id {
+	int64_t ms;
+	uint32_t seq;
+};
+
+struct events_query {
+	struct uuid tenant;
+	struct stream_id after; /* exclusive when `exclusive`, else inclusive */
+	bool exclusive;
+	int64_t end_ms;	  /* exclusive; -1 for none */
+	const char *type; /* "" for all */
+	unsigned page_size;
+};
+
+typedef void events_list_fn(void *arg, enum store_err err, const struct event_parts *const *parts,
+    size_t n, const struct stream_id *last, bool more);
+/* One page; *last is the place of the last entry looked at (that of the query if there was none). */
+void events_list(
+    struct store *store, const struct events_query *query, events_list_fn *fn, void *arg);
+
+#endif

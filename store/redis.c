@@ -1,0 +1,633 @@
+/*
+ * One connection to Redis that is kept up.  The only file that calls hiredis' asynchronous API.
+ *
+ *   DOWN ──timer──▶ RESOLVING ──▶ CONNECTING ──▶ SETTING_UP ──▶ UP
+ *    ▲                  │             │               │          │
+ *    │                  ▼             ▼               ▼          ▼
+ *    └──────────────────┴────────── CLOSING ◀─────────┴──────────┘
+ *
+ * hiredis 0.14 has no timeouts, frees its context by itself after a failed connect or a
+ * disconnect, and must not be freed from within onConnect and onDisconnect: so every end goes
+ * through CLOSING, whose context is freed from an event of our own.  A command is kept, formatted,
+ * until it was answered, so that it can be repeated after NOSCRIPT.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include <event2/dns.h>
+#include <event2/event.h>
+#include <hiredis/async.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rnd.h"
+#include "store/redis.h"
+#include "store/redis_io.h"
+#include "store/script.h"
+
+#define REDIS_PENDING_MAX (64 * 1024)
+#define REDIS_PENDING_BYTES_MAX (256 * 1024 * 1024)
+#define REDIS_BACKOFF_MIN_MS 100
+#define REDIS_BACKOFF_MAX_MS 5000
+
+struct redis {
+	struct redis_opts opts;
+	enum redis_state state;
+	bool was_up;		    /* since on_down was last called */
+	char *last_fault;	    /* logged already: one line per change */
+	redisAsyncContext *context; /* NULL in DOWN and RESOLVING */
+	struct evdns_base *dns;
+	struct event *timer; /* the back-off, the connect deadline or the oldest command's */
+	struct event *later; /* deferred work: setup, frees, answers for what was not sent */
+	int64_t backoff_ms;
+	int64_t state_since;
+	struct redis_cmd_list pending; /* sent, in the order in which answers come */
+	struct redis_cmd_list unsent;  /* to be answered ANSWER_LOST at the next turn */
+	size_t npending;
+	size_t pending_bytes;
+	redis_message_fn *message_fn;
+	void *message_arg;
+	uint64_t commands;
+	uint64_t connects;
+};
+
+static void redis_enter(struct redis *redis, enum redis_state state);
+static void redis_close(struct redis *redis, const char *why);
+static void redis_on_reply(redisAsyncContext *context, void *reply, void *arg);
+
+static const char *
+redis_state_name(enum redis_state state)
+{
+	static const char *const names[] = {
+	    "DOWN", "RESOLVING", "CONNECTING", "SETTING_UP", "UP", "CLOSING"};
+
+	return names[state];
+}
+
+/* Without credentials; valid until the next call. */
+static const char *
+redis_address(const struct redis *redis)
+{
+	const struct redisuri *uri = redis->opts.uri;
+	static struct buf text;
+
+	if (uri->path != NULL)
+		return uri->path;
+	buf_reset(&text);
+	buf_printf(&text, "%s:%d", uri->host, uri->port);
+	return buf_str(&text);
+}
+
+/* --- timers --- */
+
+static void
+redis_arm(struct redis *redis, int64_t ms)
+{
+	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+
+	event_add(redis->timer, &tv);
+}
+
+/* The timer runs while anything waits; it is not touched for each command. */
+static void
+redis_check_deadline(struct redis *redis)
+{
+	struct redis_cmd *oldest = TAILQ_FIRST(&redis->pending);
+	int64_t waited;
+
+	if (oldest == NULL)
+		return;
+	waited = clock_mono_ms() - oldest->sent_ms;
+	if (waited >= redis->opts.timeout_ms)
+		redis_close(redis, "no answer in time");
+	else
+		redis_arm(redis, redis->opts.timeout_ms - waited);
+}
+
+/* --- connecting --- */
+
+static void
+redis_on_connect(const redisAsyncContext *context, int status)
+{
+	struct redis *redis = context->data;
+
+	if (status != REDIS_OK) {
+		/* hiredis frees the context itself */
+		redis->context = NULL;
+		redis_close(redis, context->errstr);
+		return;
+	}
+	redis_enter(redis, REDIS_SETTING_UP);
+}
+
+static void
+redis_on_disconnect(const redisAsyncContext *context, int status)
+{
+	struct redis *redis = context->data;
+
+	redis->context = NULL;
+	if (redis->state != REDIS_CLOSING)
+		redis_close(redis, status == REDIS_OK ? "closed" : context->errstr);
+}
+
+static void
+redis_adopt(struct redis *redis, redisAsyncContext *context)
+{
+	int one = 1;
+
+	if (context == NULL) {
+		redis_close(redis, "out of memory");
+		return;
+	}
+	context->data = redis;
+	if (context->err != 0) {
+		redis_close(redis, context->errstr);
+		redisAsyncFree(context);
+		return;
+	}
+	fcntl(context->c.fd, F_SETFD, FD_CLOEXEC);
+	if (redis->opts.uri->path == NULL) {
+		setsockopt(context->c.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		setsockopt(context->c.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	}
+	redis->context = context;
+	redis->connects++;
+	if (redis_io_attach(context, redis->opts.base) != 0) {
+		redis_close(redis, "cannot watch the socket");
+		return;
+	}
+	redisAsyncSetConnectCallback(context, redis_on_connect);
+	redisAsyncSetDisconnectCallback(context, redis_on_disconnect);
+	redis_enter(redis, REDIS_CONNECTING);
+}
+
+static void
+redis_on_resolved(int result, struct evutil_addrinfo *list, void *arg)
+{
+	struct redis *redis = arg;
+	char host[NI_MAXHOST];
+
+	if (redis->state != REDIS_RESOLVING) {
+		if (list != NULL)
+			evutil_freeaddrinfo(list);
+		return;
+	}
+	if (result != 0 || list == NULL) {
+		redis_close(redis, evutil_gai_strerror(result));
+		return;
+	}
+	result = getnameinfo(
+	    list->ai_addr, list->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST);
+	evutil_freeaddrinfo(list);
+	if (result != 0)
+		redis_close(redis, gai_strerror(result));
+	else
+		redis_adopt(redis, redisAsyncConnect(host, redis->opts.uri->port));
+}
+
+/* hiredis would look a name up while the whole loop waits, so it only gets addresses. */
+static void
+redis_connect(struct redis *redis)
+{
+	const struct redisuri *uri = redis->opts.uri;
+	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	unsigned char addr[16];
+
+	if (uri->path != NULL) {
+		redis_adopt(redis, redisAsyncConnectUnix(uri->path));
+	} else if (inet_pton(AF_INET, uri->host, addr) == 1 ||
+	    inet_pton(AF_INET6, uri->host, addr) == 1) {
+		redis_adopt(redis, redisAsyncConnect(uri->host, uri->port));
+	} else {
+		if (redis->dns == NULL)
+			redis->dns = evdns_base_new(redis->opts.base,
+			    EVDNS_BASE_INITIALIZE_NAMESERVERS |
+				EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+		redis_enter(redis, REDIS_RESOLVING);
+		if (redis->dns == NULL)
+			redis_close(redis, "no resolver");
+		else
+			evdns_getaddrinfo(redis->dns, uri->host, NULL, &hints, redis_on_resolved, redis);
+	}
+}
+
+/* --- states --- */
+
+static void
+redis_on_auth(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct redis *redis = arg;
+
+	if (answer == ANSWER_ERROR)
+		redis_setup_failed(redis, reply->str);
+}
+
+static void
+redis_authenticate(struct redis *redis)
+{
+	const struct redisuri *uri = redis->opts.uri;
+	struct redis_cmd *cmd;
+
+	if (uri->password != NULL) {
+		cmd = redis_cmd_new();
+		redis_args(cmd, "AUTH");
+		if (uri->user != NULL)
+			redis_args(cmd, uri->user);
+		redis_args(cmd, uri->password);
+		redis_send_setup(redis, cmd, redis_on_auth, redis);
+	}
+	if (uri->db != 0) {
+		cmd = redis_cmd_new();
+		redis_args(cmd, "SELECT");
+		redis_argi(cmd, uri->db);
+		redis_send_setup(redis, cmd, redis_on_auth, redis);
+	}
+}
+
+static void
+redis_go_down(struct redis *redis)
+{
+	int64_t jitter = (int64_t)rnd_below((uint64_t)redis->backoff_ms / 4 + 1);
+
+	redis_arm(redis, redis->backoff_ms + jitter);
+	redis->backoff_ms *= 2;
+	if (redis->backoff_ms > REDIS_BACKOFF_MAX_MS)
+		redis->backoff_ms = REDIS_BACKOFF_MAX_MS;
+}
+
+static void
+redis_come_up(struct redis *redis)
+{
+	log_begin(LOG_INFO, "redis is up");
+	log_str("connection", redis->opts.label);
+	log_str("address", redis_address(redis));
+	log_end();
+	free(redis->last_fault);
+	redis->last_fault = NULL;
+	redis->backoff_ms = REDIS_BACKOFF_MIN_MS;
+	redis->was_up = true;
+	if (redis->opts.on_up != NULL)
+		redis->opts.on_up(redis->opts.arg);
+}
+
+/* The only place where the state changes. */
+static void
+redis_enter(struct redis *redis, enum redis_state state)
+{
+	if (log_on(LOG_DEBUG)) {
+		log_begin(LOG_DEBUG, "redis state");
+		log_str("connection", redis->opts.label);
+		log_str("from", redis_state_name(redis->state));
+		log_str("to", redis_state_name(state));
+		log_end();
+	}
+	redis->state = state;
+	redis->state_since = clock_mono_ms();
+	event_del(redis->timer);
+	switch (state) {
+	case REDIS_DOWN:
+		redis_go_down(redis);
+		break;
+	case REDIS_RESOLVING:
+	case REDIS_CONNECTING:
+		redis_arm(redis, redis->opts.timeout_ms);
+		break;
+	case REDIS_SETTING_UP:
+		redis_arm(redis, redis->opts.timeout_ms);
+		event_active(redis->later, EV_TIMEOUT, 1);
+		break;
+	case REDIS_UP:
+		if (!TAILQ_EMPTY(&redis->pending))
+			redis_arm(redis, redis->opts.timeout_ms);
+		redis_come_up(redis);
+		break;
+	case REDIS_CLOSING:
+		event_active(redis->later, EV_TIMEOUT, 1);
+		break;
+	}
+}
+
+/* One log line for each new reason, not for each try. */
+static void
+redis_log_fault(struct redis *redis, const char *why)
+{
+	if (redis->last_fault != NULL && strcmp(redis->last_fault, why) == 0)
+		return;
+	free(redis->last_fault);
+	redis->last_fault = xstrdup(why);
+	log_begin(LOG_WARN, redis->was_up ? "redis connection lost" : "redis cannot be reached");
+	log_str("connection", redis->opts.label);
+	log_str("address", redis_address(redis));
+	log_str("reason", why);
+	log_end();
+}
+
+static void
+redis_close(struct redis *redis, const char *why)
+{
+	if (redis->state == REDIS_CLOSING)
+		return;
+	redis_log_fault(redis, why);
+	redis_enter(redis, REDIS_CLOSING);
+}
+
+static void
+redis_answer_unsent(struct redis *redis)
+{
+	struct redis_cmd_list list;
+	struct redis_cmd *cmd;
+
+	TAILQ_INIT(&list);
+	TAILQ_CONCAT(&list, &redis->unsent, entry);
+	while ((cmd = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, cmd, entry);
+		cmd->fn(cmd->arg, ANSWER_LOST, NULL);
+		redis_cmd_free(cmd);
+	}
+}
+
+static void
+redis_finish_closing(struct redis *redis)
+{
+	redisAsyncContext *context = redis->context;
+
+	redis->context = NULL;
+	if (context != NULL)
+		redisAsyncFree(context); /* answers what is pending with NULL */
+	if (redis->was_up) {
+		redis->was_up = false;
+		if (redis->opts.on_down != NULL)
+			redis->opts.on_down(redis->opts.arg);
+	}
+	redis_enter(redis, REDIS_DOWN);
+}
+
+static void
+redis_ev_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis *redis = arg;
+
+	(void)fd;
+	(void)what;
+	redis_answer_unsent(redis);
+	if (redis->state == REDIS_SETTING_UP) {
+		redis_authenticate(redis);
+		redis->opts.on_setup(redis->opts.arg);
+	} else if (redis->state == REDIS_CLOSING) {
+		redis_finish_closing(redis);
+	}
+}
+
+static void
+redis_ev_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct redis *redis = arg;
+
+	(void)fd;
+	(void)what;
+	switch (redis->state) {
+	case REDIS_DOWN:
+		redis_connect(redis);
+		break;
+	case REDIS_RESOLVING:
+		redis_close(redis, "the host name was not resolved in time");
+		break;
+	case REDIS_CONNECTING:
+		redis_close(redis, "no connection in time");
+		break;
+	case REDIS_SETTING_UP:
+		redis_close(redis, "no answer in time");
+		break;
+	case REDIS_UP:
+		redis_check_deadline(redis);
+		break;
+	case REDIS_CLOSING:
+		break;
+	}
+}
+
+/* --- life --- */
+
+struct redis *
+redis_new(const struct redis_opts *opts)
+{
+	struct redis *redis = xcalloc(1, sizeof *redis);
+
+	redis->opts = *opts;
+	redis->backoff_ms = REDIS_BACKOFF_MIN_MS;
+	TAILQ_INIT(&redis->pending);
+	TAILQ_INIT(&redis->unsent);
+	redis->timer = evtimer_new(opts->base, redis_ev_timer, redis);
+	redis->later = evtimer_new(opts->base, redis_ev_later, redis);
+	if (redis->timer == NULL || redis->later == NULL)
+		abort();
+	redis_arm(redis, 0); /* DOWN, and due at once */
+	return redis;
+}
+
+void
+redis_free(struct redis *redis)
+{
+	if (redis == NULL)
+		return;
+	redis->state = REDIS_CLOSING;
+	if (redis->context != NULL)
+		redisAsyncFree(redis->context);
+	while (!TAILQ_EMPTY(&redis->unsent))
+		redis_answer_unsent(redis);
+	event_free(redis->timer);
+	event_free(redis->later);
+	if (redis->dns != NULL)
+		evdns_base_free(redis->dns, 0);
+	free(redis->last_fault);
+	free(redis);
+}
+
+bool
+redis_is_up(const struct redis *redis)
+{
+	return redis->state == REDIS_UP;
+}
+
+void
+redis_setup_done(struct redis *redis)
+{
+	if (redis->state == REDIS_SETTING_UP)
+		redis_enter(redis, REDIS_UP);
+}
+
+void
+redis_setup_failed(struct redis *redis, const char *why)
+{
+	redis_close(redis, why);
+}
+
+void
+redis_reset(struct redis *redis, const char *why)
+{
+	if (redis->context != NULL)
+		redis_close(redis, why);
+}
+
+void
+redis_stats(const struct redis *redis, struct redis_stats *stats)
+{
+	stats->commands = redis->commands;
+	stats->connects = redis->connects;
+	stats->pending = redis->npending;
+}
+
+/* --- commands --- */
+
+static void
+redis_fail_later(struct redis *redis, struct redis_cmd *cmd)
+{
+	TAILQ_INSERT_TAIL(&redis->unsent, cmd, entry);
+	event_active(redis->later, EV_TIMEOUT, 1);
+}
+
+static bool
+redis_has_room(const struct redis *redis)
+{
+	return redis->npending < REDIS_PENDING_MAX &&
+	    redis->pending_bytes < REDIS_PENDING_BYTES_MAX;
+}
+
+static void
+redis_submit(struct redis *redis, struct redis_cmd *cmd)
+{
+	size_t n;
+	const char *bytes = redis_cmd_bytes(cmd, &n);
+
+	cmd->redis = redis;
+	if (redis->context == NULL || !redis_has_room(redis) ||
+	    redisAsyncFormattedCommand(redis->context, redis_on_reply, cmd, bytes, n) != REDIS_OK) {
+		redis_fail_later(redis, cmd);
+		return;
+	}
+	cmd->sent_ms = clock_mono_ms();
+	TAILQ_INSERT_TAIL(&redis->pending, cmd, entry);
+	redis->npending++;
+	redis->pending_bytes += n;
+	redis->commands++;
+	if (redis->state == REDIS_UP && !event_pending(redis->timer, EV_TIMEOUT, NULL))
+		redis_arm(redis, redis->opts.timeout_ms);
+}
+
+void
+redis_send(struct redis *redis, struct redis_cmd *cmd, redis_fn *fn, void *arg)
+{
+	cmd->fn = fn;
+	cmd->arg = arg;
+	if (redis->state == REDIS_UP)
+		redis_submit(redis, cmd);
+	else
+		redis_fail_later(redis, cmd);
+}
+
+void
+redis_send_setup(struct redis *redis, struct redis_cmd *cmd, redis_fn *fn, void *arg)
+{
+	cmd->fn = fn;
+	cmd->arg = arg;
+	if (redis->state == REDIS_SETTING_UP || redis->state == REDIS_UP)
+		redis_submit(redis, cmd);
+	else
+		redis_fail_later(redis, cmd);
+}
+
+static void
+redis_ignore(void *arg, enum answer answer, const redisReply *reply)
+{
+	(void)arg;
+	(void)answer;
+	(void)reply;
+}
+
+/* NOSCRIPT: load the script, and send the same bytes again behind it. */
+static bool
+redis_repeat_script(struct redis *redis, struct redis_cmd *cmd, const redisReply *reply)
+{
+	struct redis_cmd *load;
+
+	if (cmd->script == NULL || cmd->repeated || strncmp(reply->str, "NOSCRIPT", 8) != 0)
+		return false;
+	load = redis_cmd_new();
+	redis_args(load, "SCRIPT");
+	redis_args(load, "LOAD");
+	redis_args(load, cmd->script->text);
+	redis_send_setup(redis, load, redis_ignore, NULL);
+	cmd->repeated = true;
+	redis_submit(redis, cmd);
+	return true;
+}
+
+/* Errors that mean that this server cannot serve us now, whatever we ask. */
+static bool
+redis_is_unfit(const char *error)
+{
+	return strncmp(error, "READONLY", 8) == 0 || strncmp(error, "LOADING", 7) == 0 ||
+	    strncmp(error, "MASTERDOWN", 10) == 0 || strncmp(error, "NOAUTH", 6) == 0;
+}
+
+static void
+redis_on_reply(redisAsyncContext *context, void *data, void *arg)
+{
+	struct redis_cmd *cmd = arg;
+	struct redis *redis = cmd->redis;
+	const redisReply *reply = data;
+	size_t n;
+
+	(void)context;
+	redis_cmd_bytes(cmd, &n);
+	TAILQ_REMOVE(&redis->pending, cmd, entry);
+	redis->npending--;
+	redis->pending_bytes -= n;
+	if (reply == NULL) {
+		cmd->fn(cmd->arg, ANSWER_LOST, NULL);
+	} else if (reply->type == REDIS_REPLY_ERROR) {
+		if (redis_repeat_script(redis, cmd, reply))
+			return;
+		if (redis_is_unfit(reply->str) && redis->state == REDIS_UP)
+			redis_close(redis, reply->str);
+		cmd->fn(cmd->arg, ANSWER_ERROR, reply);
+	} else {
+		cmd->fn(cmd->arg, ANSWER_OK, reply);
+	}
+	redis_cmd_free(cmd);
+}
+
+/* --- hints --- */
+
+static void
+redis_on_message(redisAsyncContext *context, void *data, void *arg)
+{
+	struct redis *redis = arg;
+	const redisReply *reply = data;
+
+	(void)context;
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+		return;
+	if (reply->element[2]->type == REDIS_REPLY_STRING &&
+	    strcmp(reply->element[0]->str, "message") == 0)
+		redis->message_fn(redis->message_arg, reply->element[2]->str);
+}
+
+void
+redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *fn, void *arg)
+{
+	redis->message_fn = fn;
+	redis->message_arg = arg;
+	if (redis->context == NULL ||
+	    redisAsyncCommand(redis->context, redis_on_message, redis, "SUBSCRIBE %s", channel) !=
+		REDIS_OK)
+		redis_close(redis, "cannot subscribe");
+}

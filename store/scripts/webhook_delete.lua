@@ -1,0 +1,22 @@
+-- Deletes a webhook with its queue, attempts and diverted events.
+-- ARGV: tenant, webhook, version it must have ('' for any).
+-- Returns 'ok', 'missing' or 'stale'.
+local tenant, webhook = ARGV[1], ARGV[2]
+local key = p .. 'wh:' .. webhook
+local old = redis.call('HMGET', key, 'tenant', 'version', 'subs')
+if old[1] ~= tenant then
+	return 'missing'
+end
+if ARGV[3] ~= '' and ARGV[3] ~= old[2] then
+	return 'stale'
+end
+for pattern in string.gmatch(old[3], '%S+') do
+	redis.call('HDEL', p .. 'sub:' .. tenant .. ':' .. pattern, webhook)
+end
+redis.call('ZREM', p .. 'whs:' .. tenant, webhook)
+redis.call('ZREM', p .. 'due', webhook, webhook .. ':alert')
+redis.call('UNLINK', key, p .. 'q:' .. webhook, p .. 'q:' .. webhook .. ':alert',
+	p .. 'rt:' .. webhook, p .. 'dv:' .. webhook, p .. 'dvx:' .. webhook, p .. 'at:' .. webhook,
+	p .. 'st:' .. webhook)
+redis.call('PUBLISH', CHANGES, 'webhook ' .. webhook)
+return 'ok'

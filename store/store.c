@@ -1,0 +1,252 @@
+/*
+ * Opening the store: one connection for commands, one for hints.  At each connect the scripts are
+ * loaded, schema and shards compared, and what is unwise in Redis' settings is said.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "store/script.h"
+#include "store/store_internal.h"
+
+#define STORE_SCHEMA 1
+
+/* --- setting a connection up --- */
+
+static bool
+info_has(const char *info, const char *line)
+{
+	return strstr(info, line) != NULL;
+}
+
+/* One line for each thing that is unwise, said again only when it changes. */
+static void
+store_warn(struct store *store, const char *info)
+{
+	const char *what = "";
+
+	if (info_has(info, "aof_enabled:0"))
+		what = "appendonly is off: what was accepted may be lost when Redis dies";
+	if (!info_has(info, "maxmemory_policy:noeviction") && info_has(info, "maxmemory_policy:"))
+		what = *what == '\0'
+		    ? "maxmemory-policy is not noeviction: Redis may evict what was accepted"
+		    : "maxmemory-policy is not noeviction and appendonly is off: what was accepted "
+		      "may be evicted, or lost when Redis dies";
+	if (*what != '\0' && (store->warned == NULL || strcmp(store->warned, what) != 0))
+		log_msg(LOG_WARN, "redis settings: %s", what);
+	free(store->warned);
+	store->warned = xstrdup(what);
+}
+
+static void
+store_on_info(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct store *store = arg;
+
+	if (answer == ANSWER_LOST)
+		return;
+	if (answer == ANSWER_OK && reply->type == REDIS_REPLY_STRING) {
+		if (info_has(reply->str, "role:slave")) {
+			redis_setup_failed(store->redis, "this Redis is a replica");
+			return;
+		}
+		store_warn(store, reply->str);
+	}
+	redis_setup_done(store->redis);
+}
+
+static void
+store_on_meta(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct store *store = arg;
+	char why[160];
+
+	if (answer == ANSWER_LOST)
+		return;
+	if (answer == ANSWER_ERROR || !reply_is_array(reply, 2)) {
+		redis_setup_failed(
+		    store->redis, answer == ANSWER_ERROR ? reply->str : "odd answer");
+		return;
+	}
+	if (reply_int(reply, 0) == STORE_SCHEMA && reply_int(reply, 1) == store->opts.shards) {
+		struct redis_cmd *info = redis_cmd_new();
+
+		redis_args(info, "INFO");
+		redis_send_setup(store->redis, info, store_on_info, store);
+		return;
+	}
+	if (reply_int(reply, 0) != STORE_SCHEMA)
+		snprintf(why, sizeof why, "this Redis holds data of schema %s, not %d",
+		    reply_text(reply, 0, NULL), STORE_SCHEMA);
+	else
+		snprintf(why, sizeof why,
+		    "this Redis holds data in %s shards: start with --shards %s, not %u",
+		    reply_text(reply, 1, NULL), reply_text(reply, 1, NULL), store->opts.shards);
+	redis_setup_failed(store->redis, why);
+	store->opts.on_misfit(store->opts.arg, why);
+}
+
+static void
+store_on_loaded(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct store *store = arg;
+
+	if (answer == ANSWER_ERROR)
+		redis_setup_failed(store->redis, reply->str);
+}
+
+static void
+store_on_setup(void *arg)
+{
+	struct store *store = arg;
+	const struct script *script;
+	struct redis_cmd *cmd;
+
+	for (script = script_all(); script->name != NULL; script++) {
+		cmd = redis_cmd_new();
+		redis_args(cmd, "SCRIPT");
+		redis_args(cmd, "LOAD");
+		redis_args(cmd, script->text);
+		redis_send_setup(store->redis, cmd, store_on_loaded, store);
+	}
+	cmd = redis_script("meta", "evhook:meta");
+	redis_argi(cmd, STORE_SCHEMA);
+	redis_argi(cmd, store->opts.shards);
+	redis_send_setup(store->redis, cmd, store_on_meta, store);
+}
+
+/* --- hints --- */
+
+static void
+store_on_hint(void *arg, const char *payload)
+{
+	struct store *store = arg;
+	struct ulid webhook;
+
+	if (strncmp(payload, "webhook ", 8) == 0 &&
+	    ulid_parse(&webhook, payload + 8, strlen(payload + 8)) == 0)
+		store->opts.on_webhook_hint(store->opts.arg, &webhook);
+	else if (strncmp(payload, "due ", 4) == 0)
+		store->opts.on_due_hint(store->opts.arg);
+}
+
+static void
+store_on_hints_setup(void *arg)
+{
+	struct store *store = arg;
+
+	redis_setup_done(store->hints);
+}
+
+static void
+store_on_hints_up(void *arg)
+{
+	struct store *store = arg;
+
+	redis_subscribe(store->hints, CHANGES_CHANNEL, store_on_hint, store);
+}
+
+/* --- life --- */
+
+static void
+store_on_up(void *arg)
+{
+	struct store *store = arg;
+
+	store->opts.on_up(store->opts.arg);
+}
+
+static void
+store_on_down(void *arg)
+{
+	struct store *store = arg;
+
+	/* whatever took the one may have taken the other without a word */
+	redis_reset(store->hints, "the connection for commands was lost");
+	store->opts.on_down(store->opts.arg);
+}
+
+struct store *
+store_new(const struct store_opts *opts, const char **why)
+{
+	struct store *store = xcalloc(1, sizeof *store);
+	struct redis_opts redis = {
+	    .base = opts->base,
+	    .uri = &store->uri,
+	    .label = "redis",
+	    .timeout_ms = opts->timeout_ms,
+	    .on_setup = store_on_setup,
+	    .on_up = store_on_up,
+	    .on_down = store_on_down,
+	    .arg = store,
+	};
+
+	*why = redisuri_fault(opts->redis_uri);
+	if (*why != NULL || redisuri_parse(&store->uri, opts->redis_uri) != 0) {
+		redisuri_clear(&store->uri);
+		free(store);
+		return NULL;
+	}
+	store->opts = *opts;
+	store->opts.redis_uri = NULL;
+	keys_init(&store->keys, opts->shards);
+	store->redis = redis_new(&redis);
+	redis.label = "redis-hints";
+	redis.on_setup = store_on_hints_setup;
+	redis.on_up = store_on_hints_up;
+	redis.on_down = NULL;
+	store->hints = redis_new(&redis);
+	return store;
+}
+
+void
+store_free(struct store *store)
+{
+	if (store == NULL)
+		return;
+	redis_free(store->hints);
+	redis_free(store->redis);
+	redisuri_clear(&store->uri);
+	keys_clear(&store->keys);
+	free(store->warned);
+	free(store);
+}
+
+bool
+store_is_up(const struct store *store)
+{
+	return redis_is_up(store->redis);
+}
+
+void
+store_stats(const struct store *store, struct store_stats *stats)
+{
+	struct redis_stats redis;
+
+	redis_stats(store->redis, &redis);
+	stats->commands = redis.commands;
+	stats->connects = redis.connects;
+	stats->pending = redis.pending;
+}
+
+/* --- for the other files --- */
+
+struct redis_cmd *
+store_script(const struct store *store, const char *name, const struct uuid *tenant)
+{
+	return redis_script(name, keys_prefix(&store->keys, tenant));
+}
+
+enum store_err
+store_judge(const char *what, enum answer answer, const redisReply *reply)
+{
+	if (answer == ANSWER_OK)
+		return STORE_OK;
+	if (answer == ANSWER_ERROR) {
+		log_begin(LOG_WARN, "redis refused a command");
+		log_str("command", what);
+		log_str("reason", reply->str);
+		log_end();
+	}
+	return STORE_UNAVAILABLE;
+}

@@ -1,0 +1,53 @@
+/* The store as a whole: opening it, whether it is up, and the hints of other instances. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+
+#include "proto/id.h"
+
+struct store;
+
+enum store_err {
+	STORE_OK,
+	STORE_UNAVAILABLE, /* Redis is away, refuses to write, or did not answer: it may have run */
+	STORE_MISSING,
+	STORE_STALE, /* the version is another by now */
+	STORE_LIMIT  /* a limit was reached */
+};
+
+struct store_opts {
+	struct event_base *base;
+	const char *redis_uri; /* as --redis has it */
+	unsigned shards;
+	int64_t timeout_ms; /* of each command */
+	int64_t redis_wait; /* replicas that must have a publish before it is acknowledged */
+	void (*on_up)(void *arg);
+	void (*on_down)(void *arg);
+	/* What is stored does not fit this program (schema, shards): it should end. */
+	void (*on_misfit)(void *arg, const char *why);
+	/* Another instance or this one changed the webhook. */
+	void (*on_webhook_hint)(void *arg, const struct ulid *webhook);
+	/* Something in some queue became due early. */
+	void (*on_due_hint)(void *arg);
+	void *arg;
+};
+
+/* Callbacks of every store operation run exactly once and never before the call returned, with
+ * STORE_UNAVAILABLE at the latest within store_free(). */
+struct store *store_new(const struct store_opts *opts, const char **why);
+void store_free(struct store *store);
+bool store_is_up(const struct store *store);
+
+struct store_stats {
+	uint64_t commands; /* sent to Redis */
+	uint64_t connects;
+	size_t pending;
+};
+void store_stats(const struct store *store, struct store_stats *stats);
+
+#endif

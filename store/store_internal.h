@@ -1,0 +1,49 @@
+/* What the files of store/ share. */
+#ifndef STORE_STORE_INTERNAL_H
+#define STORE_STORE_INTERNAL_H
+
+#include "base/mem.h"
+#include "proto/event.h"
+#include "store/keys.h"
+#include "store/redis.h"
+#include "store/redisuri.h"
+#include "store/store.h"
+
+struct store {
+	struct store_opts opts;
+	struct redisuri uri;
+	struct keys keys;
+	struct redis *redis;
+	struct redis *hints; /* the connection that is subscribed to the channel of changes */
+	char *warned;	     /* what was warned about at the last connect, to say it once */
+};
+
+/* A script command for the shard of a tenant. */
+struct redis_cmd *store_script(
+    const struct store *store, const char *name, const struct uuid *tenant);
+/* Logs what Redis refused and turns the answer into an error; STORE_OK for ANSWER_OK. */
+enum store_err store_judge(const char *what, enum answer answer, const redisReply *reply);
+
+/* Reading replies: none trusts their shape. */
+bool reply_is_array(const redisReply *reply, size_t least);
+/* The i-th element as text; "" when it is none. */
+const char *reply_text(const redisReply *array, size_t i, size_t *n);
+/* The i-th element as a number, from an integer or from text; 0 when it is none. */
+int64_t reply_int(const redisReply *array, size_t i);
+bool reply_is(const redisReply *array, size_t i, const char *text);
+/* The value of a field in a flat array of names and values; NULL when absent. */
+const redisReply *reply_field(const redisReply *fields, const char *name);
+int64_t reply_field_int(const redisReply *fields, const char *name);
+
+/* An event in a reply; its parts are borrowed from the reply and from the row itself, which must
+ * not move. */
+struct event_row {
+	struct ulid locator;
+	struct ulid request_id;
+	struct event_parts parts;
+};
+
+/* From a stream id and the entry's fields.  0, or -1 when it is none of ours. */
+int event_row_read(struct event_row *row, const char *id, const redisReply *fields);
+
+#endif
