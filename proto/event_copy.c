@@ -1,0 +1,68 @@
+/* The copy of an event that a queue keeps for itself. */
+#include <string.h>
+
+#include "proto/event_copy.h"
+
+void
+event_copy_write(const struct event_parts *parts, struct buf *out)
+{
+	json_open(out, '{');
+	json_key(out, "locator");
+	json_add_str(out, parts->locator);
+	json_key(out, "type");
+	json_add_str(out, parts->type);
+	json_key(out, "data");
+	json_add_raw(out, parts->data, parts->data_len);
+	json_key(out, "requestId");
+	json_add_str(out, parts->request_id);
+	if (parts->user_locator[0] != '\0') {
+		json_key(out, "userLocator");
+		json_add_str(out, parts->user_locator);
+	}
+	json_key(out, "timestamp");
+	json_add_int(out, parts->timestamp);
+	json_close(out, '}');
+}
+
+static const char *
+event_copy_text(const struct json *root, const char *key)
+{
+	const struct json *value = json_get(root, key);
+
+	return value != NULL && value->type == JSON_STRING ? value->str : NULL;
+}
+
+int
+event_copy_read(struct event_copy *copy, const char *text, size_t len)
+{
+	struct event_parts *parts = &copy->parts;
+	struct json_error error;
+	const struct json *data;
+	const struct json *timestamp;
+
+	memset(copy, 0, sizeof *copy);
+	if (json_parse(&copy->doc, text, len, 1, &error) != 0 ||
+	    copy->doc.root->type != JSON_OBJECT)
+		return -1;
+	data = json_get(copy->doc.root, "data");
+	timestamp = json_get(copy->doc.root, "timestamp");
+	parts->locator = event_copy_text(copy->doc.root, "locator");
+	parts->type = event_copy_text(copy->doc.root, "type");
+	parts->request_id = event_copy_text(copy->doc.root, "requestId");
+	parts->user_locator = event_copy_text(copy->doc.root, "userLocator");
+	if (parts->user_locator == NULL)
+		parts->user_locator = "";
+	if (parts->locator == NULL || parts->type == NULL || parts->request_id == NULL ||
+	    data == NULL || data->type != JSON_OBJECT || timestamp == NULL ||
+	    json_int(timestamp, &parts->timestamp) != 0)
+		return -1;
+	parts->data = data->raw;
+	parts->data_len = data->raw_len;
+	return 0;
+}
+
+void
+event_copy_clear(struct event_copy *copy)
+{
+	json_doc_clear(&copy->doc);
+}

@@ -1,0 +1,154 @@
+/* Claiming due deliveries: one script, and reading what it gave. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "proto/event_copy.h"
+#include "store/queue.h"
+#include "store/store_internal.h"
+
+/* Where the parts of one claimed event live until the callback returned. */
+struct claim_text {
+	struct event_row row;	/* from the stream, or */
+	struct event_copy copy; /* from the queue's own copy */
+};
+
+struct claim_op {
+	queue_claim_fn *fn;
+	void *arg;
+	struct claim_result result;
+	struct claim_text **texts; /* as many as events */
+	size_t ntexts;
+};
+
+/* {locator, attempts, copy or fields} */
+static int
+claim_read_event(struct claim_op *op, struct claim_event *event, const redisReply *reply)
+{
+	struct claim_text *text;
+	size_t n;
+	const char *locator;
+	char id[48];
+	int64_t ms;
+	uint32_t seq;
+
+	if (!reply_is_array(reply, 3))
+		return -1;
+	locator = reply_text(reply, 0, &n);
+	if (ulid_parse(&event->locator, locator, n) != 0)
+		return -1;
+	event->attempts = (unsigned)reply_int(reply, 1);
+	text = xcalloc(1, sizeof *text);
+	op->texts[op->ntexts++] = text;
+	if (reply->element[2]->type == REDIS_REPLY_STRING) {
+		if (event_copy_read(
+			&text->copy, reply->element[2]->str, reply->element[2]->len) != 0)
+			return -1;
+		event->parts = text->copy.parts;
+		return 0;
+	}
+	locator_stream_id(&event->locator, &ms, &seq);
+	snprintf(id, sizeof id, "%lld-%u", (long long)ms, seq);
+	if (event_row_read(&text->row, id, reply->element[2]) != 0)
+		return -1;
+	event->parts = text->row.parts;
+	return strcmp(text->row.locator.s, event->locator.s) == 0 ? 0 : -1;
+}
+
+static int
+claim_read_group(struct claim_op *op, struct claim_group *group, const redisReply *reply)
+{
+	const char *text;
+	size_t n;
+
+	if (!reply_is_array(reply, 4))
+		return -1;
+	text = reply_text(reply, 0, &n);
+	if (ulid_parse(&group->webhook, text, n) != 0)
+		return -1;
+	text = reply_text(reply, 1, &n);
+	if (uuid_parse(&group->tenant, text, n) != 0)
+		return -1;
+	group->version = reply_int(reply, 2);
+	group->events = xcalloc(reply->elements - 3, sizeof *group->events);
+	for (size_t i = 3; i < reply->elements; i++) {
+		if (claim_read_event(op, &group->events[group->n], reply->element[i]) == 0) {
+			group->n++;
+			continue;
+		}
+		log_begin(LOG_ERROR, "a queued event cannot be read");
+		log_str("webhook", group->webhook.s);
+		log_str("event", group->events[group->n].locator.s);
+		log_end();
+	}
+	return 0;
+}
+
+static void
+claim_read(struct claim_op *op, const redisReply *reply)
+{
+	struct claim_result *result = &op->result;
+	const size_t first = 4;
+	size_t most = 0;
+	int64_t now = reply_int(reply, 0);
+	int64_t next = reply_int(reply, 3);
+
+	result->lease_end = reply_int(reply, 1);
+	result->position = *reply_text(reply, 2, NULL) == '\0' ? -1 : reply_int(reply, 2);
+	result->next_in_ms = next == 0 ? -1 : next > now ? next - now : 0;
+	for (size_t i = first; i < reply->elements; i++)
+		most += reply->element[i]->elements;
+	op->texts = xcalloc(most + 1, sizeof *op->texts);
+	result->groups = xcalloc(reply->elements, sizeof *result->groups);
+	for (size_t i = first; i < reply->elements; i++)
+		if (claim_read_group(op, &result->groups[result->n], reply->element[i]) == 0)
+			result->n++;
+}
+
+static void
+claim_op_free(struct claim_op *op)
+{
+	for (size_t i = 0; i < op->ntexts; i++) {
+		event_copy_clear(&op->texts[i]->copy);
+		free(op->texts[i]);
+	}
+	for (size_t i = 0; i < op->result.n; i++)
+		free(op->result.groups[i].events);
+	free(op->result.groups);
+	free(op->texts);
+	free(op);
+}
+
+static void
+claim_on_reply(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct claim_op *op = arg;
+	enum store_err err = store_judge("claim", answer, reply);
+
+	if (err == STORE_OK && !reply_is_array(reply, 4))
+		err = STORE_UNAVAILABLE;
+	if (err == STORE_OK)
+		claim_read(op, reply);
+	op->fn(op->arg, err, err == STORE_OK ? &op->result : NULL);
+	claim_op_free(op);
+}
+
+void
+queue_claim(
+    struct store *store, const struct claim_request *request, queue_claim_fn *fn, void *arg)
+{
+	struct claim_op *op = xcalloc(1, sizeof *op);
+	struct redis_cmd *cmd = redis_script("claim", store->keys.prefixes[request->shard]);
+
+	op->fn = fn;
+	op->arg = arg;
+	redis_argi(cmd, request->lease_ms);
+	redis_argi(cmd, (int64_t)request->wanted);
+	redis_argi(cmd, (int64_t)request->each);
+	redis_argi(cmd, request->position);
+	redis_argi(cmd, CLAIM_LOOKS_MAX);
+	redis_argi(cmd, (int64_t)request->nfull);
+	for (size_t i = 0; i < request->nfull; i++)
+		redis_arg(cmd, request->full[i].s, ULID_LEN);
+	redis_send(store->redis, cmd, claim_on_reply, op);
+}

@@ -1,0 +1,97 @@
+/* The queues: claiming due deliveries, and ending leases. */
+#ifndef STORE_QUEUE_H
+#define STORE_QUEUE_H
+
+#include "proto/event.h"
+#include "store/store.h"
+
+/*
+ * A queue member is owed until removed.  Its lease is named by its end (ms, Redis' clock): scripts
+ * that end a lease otherwise than by a 2xx act only if it is still the caller's.
+ */
+
+/* --- claiming --- */
+
+struct claim_event {
+	struct ulid locator;
+	unsigned attempts; /* made before */
+	struct event_parts parts;
+};
+
+struct claim_group {
+	struct ulid webhook;
+	struct uuid tenant;
+	int64_t version; /* of the webhook now; it is active */
+	struct claim_event *events;
+	size_t n;
+};
+
+struct claim_result {
+	int64_t lease_end;
+	int64_t position;     /* to go on from; -1 when all due queues were looked at */
+	int64_t next_in_ms;   /* until the next queue is due; -1 for none */
+	struct claim_group *groups;
+	size_t n;
+};
+
+struct claim_request {
+	unsigned shard;
+	int64_t lease_ms;
+	size_t wanted; /* deliveries at most */
+	size_t each;   /* of one webhook at most */
+	int64_t position; /* in the shard's wake-up index; 0 to begin */
+	const struct ulid *full; /* webhooks to pass over */
+	size_t nfull;
+};
+
+#define CLAIM_LOOKS_MAX 100 /* queues that one claim looks at */
+
+/* The result is borrowed until fn returns; NULL unless STORE_OK. */
+typedef void queue_claim_fn(void *arg, enum store_err err, const struct claim_result *result);
+void queue_claim(
+    struct store *store, const struct claim_request *request, queue_claim_fn *fn, void *arg);
+
+/* Which shards have due queues: one command for all of them.  in_ms[i] is how long until shard i
+ * has one (0: now), -1 for none.  Borrowed. */
+typedef void queue_due_fn(void *arg, enum store_err err, const int64_t *in_ms, unsigned shards);
+void queue_due(struct store *store, queue_due_fn *fn, void *arg);
+
+unsigned queue_shard(const struct store *store, const struct uuid *tenant);
+
+/* --- ending leases --- */
+
+/* What an attempt brought, for its record; texts are borrowed during the call. */
+struct attempt {
+	struct ulid event;
+	const char *type;
+	unsigned number; /* 1 for the first try */
+	int64_t lease_end;
+	int status; /* 0: no answer */
+	int64_t duration_ms;
+	const char *trigger; /* "503", "timeout"; "" for a success */
+	const char *message; /* "" for a success */
+	const char *response; /* the answer's first bytes, made UTF-8 by the caller */
+	size_t response_len;
+};
+
+#define ACK_MAX 100 /* attempts in one queue_ack() */
+
+/* settled: how many of them were still owed. */
+typedef void queue_end_fn(void *arg, enum store_err err, int64_t settled);
+/* Answered with 2xx: they leave the queue.  Safe to repeat. */
+void queue_ack(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    int64_t attempts_kept, const struct attempt *attempts, size_t n, queue_end_fn *fn, void *arg);
+/* Failed, and over.  Safe to repeat. */
+void queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    int64_t attempts_kept, const struct attempt *attempt, queue_end_fn *fn, void *arg);
+
+struct lease {
+	struct ulid event;
+	int64_t end;
+};
+
+/* Not started: due now for whoever has room; `tell` wakes the others.  At most ACK_MAX. */
+void queue_release(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    const struct lease *leases, size_t n, bool tell, queue_end_fn *fn, void *arg);
+
+#endif
