@@ -34,13 +34,19 @@ struct call {
 	size_t body_len;
 	char request_id[129]; /* the client's X-Request-Id, or a new ULID */
 	int64_t started_us;   /* clock_mono_us */
-	/* for call.c alone: */
+	/* For the files of the HTTP side alone (http, guard, route, call): */
+	const char *method_name; /* as in the request line */
+	const char *path;        /* raw; both borrowed from the request's target */
+	size_t path_len;
+	const char *query; /* raw, "" for none */
+	size_t query_len;
+	struct call_param *params; /* the query taken apart, NULL until somebody asks */
+	size_t nparams;
+	bool open;  /* not answered yet */
+	bool close; /* the connection ends with the answer */
 	struct evhttp_request *req;
-	struct call_query *queries;
-	size_t nqueries;
+	struct http_conn *conn;
 	struct buf reply;
-	int status;
-	int64_t http_serial;
 };
 
 /* --- what was asked --- */
@@ -76,5 +82,13 @@ void call_problem(struct call *call, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* 400 with `errors`; clears the faults. */
 void call_problem_faults(struct call *call, const char *detail, struct faults *faults);
+
+/* --- for http.c --- */
+
+/* Makes the call ready for a new request: an id, no path, no body. */
+void call_start(struct call *call, struct evhttp_request *req);
+/* Looks at the body as the call's route wants it; false when it answered 415 or 413 itself. */
+bool call_accept_body(struct call *call, size_t max_body);
+void call_clear(struct call *call); /* frees what it holds */
 
 #endif

@@ -21,9 +21,9 @@ struct http_opts {
 	size_t max_connections;
 	int64_t request_timeout_ms; /* a whole request, head and body */
 	int64_t idle_timeout_ms;
-	/* Runs after routing and before the body is looked at (token check); answers the call
-	 * itself and returns false to refuse.  NULL lets all pass. */
-	bool (*admit)(struct call *call);
+	/* Both answer the call themselves and return false to refuse; NULL lets all pass. */
+	bool (*admit)(struct call *call);  /* the token: after routing, before the path's values */
+	bool (*permit)(struct call *call); /* tenant, permission: after them, before the body */
 };
 
 struct http *http_new(const struct http_opts *opts);
@@ -46,5 +46,11 @@ struct http_stats {
 	uint64_t refused; /* requests that were not valid HTTP, and cut-off connections */
 };
 void http_stats(const struct http *http, struct http_stats *stats);
+
+/* --- for call.c --- */
+
+bool http_closing(const struct call *call); /* the answer must say Connection: close */
+/* Sends the answer whose headers and body are in the request; the call is over. */
+void http_send(struct call *call, int status, const char *phrase);
 
 #endif

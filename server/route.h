@@ -19,10 +19,16 @@ struct route {
 extern const struct route routes[];
 
 /*
- * Finds the route of a raw path (no query), applying contract.md section 1: percent-encoding is
- * decoded within a segment, a trailing slash is ignored.  Answers the call itself with 404, 405
- * (with Allow), 400 (malformed uuid or ulid), OPTIONS (204 with Allow) and returns NULL.
+ * Finds the route of the call's method and raw path and puts it into the call, applying
+ * contract.md section 1: percent-encoding is decoded within a segment, a trailing slash is
+ * ignored.  Returns false when it answered the call itself: 404, 405 with Allow, or the 204 with
+ * Allow of OPTIONS.
  */
-const struct route *route_find(struct call *call, const char *path, size_t len);
+bool route_match(struct call *call);
+/*
+ * Reads the values of the matched path into the call; after the token check, whose 401 comes
+ * first.  Returns false when it answered 400 (malformed uuid or ulid).
+ */
+bool route_values(struct call *call);
 
 #endif

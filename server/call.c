@@ -1,0 +1,338 @@
+/* One API request: its headers and body, and the one answer it gets. */
+#include "server/call.h"
+
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/http.h"
+#include "server/problem.h"
+#include "server/route.h"
+
+#define CALL_REPLY_COPIED 4096 /* bytes: longer bodies are handed over without a copy */
+
+static const struct {
+	enum evhttp_cmd_type type;
+	enum call_method method;
+	const char *name;
+} call_methods[] = {
+    {EVHTTP_REQ_GET, CALL_GET, "GET"},
+    {EVHTTP_REQ_POST, CALL_POST, "POST"},
+    {EVHTTP_REQ_PATCH, CALL_PATCH, "PATCH"},
+    {EVHTTP_REQ_DELETE, CALL_DELETE, "DELETE"},
+    {EVHTTP_REQ_HEAD, CALL_GET, "HEAD"},
+    {EVHTTP_REQ_OPTIONS, CALL_OPTIONS, "OPTIONS"},
+    {EVHTTP_REQ_PUT, CALL_OTHER, "PUT"},
+    {EVHTTP_REQ_TRACE, CALL_OTHER, "TRACE"},
+    {EVHTTP_REQ_CONNECT, CALL_OTHER, "CONNECT"},
+};
+
+/* --- the beginning --- */
+
+static void
+call_set_method(struct call *call)
+{
+	enum evhttp_cmd_type type = evhttp_request_get_command(call->req);
+	size_t i;
+
+	call->method = CALL_OTHER;
+	call->method_name = "";
+	call->head = type == EVHTTP_REQ_HEAD;
+	for (i = 0; i < sizeof call_methods / sizeof call_methods[0]; i++) {
+		if (call_methods[i].type == type) {
+			call->method = call_methods[i].method;
+			call->method_name = call_methods[i].name;
+			return;
+		}
+	}
+}
+
+static bool
+call_is_request_id(const char *s)
+{
+	static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ._:+/=@-";
+	size_t n = strspn(s, allowed);
+
+	return n > 0 && n < sizeof((struct call *)NULL)->request_id && s[n] == '\0';
+}
+
+static void
+call_set_request_id(struct call *call)
+{
+	const char *given = call_header(call, "X-Request-Id");
+	struct ulid id;
+
+	if (given == NULL || !call_is_request_id(given)) {
+		ulid_new(&id, clock_wall_ms());
+		given = id.s;
+	}
+	memcpy(call->request_id, given, strlen(given) + 1);
+}
+
+void
+call_start(struct call *call, struct evhttp_request *req)
+{
+	size_t i;
+
+	call->req = req;
+	call->route = NULL;
+	call->tenant.s[0] = '\0';
+	for (i = 0; i < CALL_MAX_LOCATORS; i++)
+		call->locator[i].s[0] = '\0';
+	call->body = call->query = call->path = "";
+	call->body_len = call->query_len = call->path_len = 0;
+	call->params = NULL;
+	call->nparams = 0;
+	call->close = false;
+	call->open = true;
+	call->started_us = clock_mono_us();
+	call_set_method(call);
+	call_set_request_id(call);
+}
+
+void
+call_clear(struct call *call)
+{
+	arena_clear(&call->arena);
+	buf_clear(&call->reply);
+}
+
+/* --- what was asked --- */
+
+const char *
+call_header(struct call *call, const char *name)
+{
+	return evhttp_find_header(evhttp_request_get_input_headers(call->req), name);
+}
+
+/* Whether a parameter of a media type lets us read the body as UTF-8; moves *s behind it. */
+static bool
+call_accept_parameter(const char **s)
+{
+	const char *name = *s, *value;
+	size_t name_len = strcspn(name, "=; \t"), len;
+
+	if (name_len == 0 || name[name_len] != '=')
+		return false;
+	value = name + name_len + 1;
+	if (*value == '"') {
+		len = strcspn(++value, "\"\\");
+		if (value[len] != '"')
+			return false;
+		*s = value + len + 1;
+	} else {
+		len = strcspn(value, "; \t");
+		*s = value + len;
+	}
+	return name_len != 7 || strncasecmp(name, "charset", 7) != 0 ||
+	       (len == 5 && strncasecmp(value, "utf-8", 5) == 0);
+}
+
+/* RFC 9110, 8.3.1: application/json, parameters behind it. */
+static bool
+call_is_json(const char *s)
+{
+	static const char json[] = "application/json";
+
+	if (s == NULL || strncasecmp(s, json, sizeof json - 1) != 0)
+		return false;
+	for (s += sizeof json - 1;;) {
+		s += strspn(s, " \t");
+		if (*s == '\0')
+			return true;
+		if (*s++ != ';')
+			return false;
+		s += strspn(s, " \t");
+		if (*s != ';' && *s != '\0' && !call_accept_parameter(&s))
+			return false;
+	}
+}
+
+bool
+call_accept_body(struct call *call, size_t max_body)
+{
+	struct evbuffer *input = evhttp_request_get_input_buffer(call->req);
+	const char *coding = call_header(call, "Content-Encoding");
+	size_t len = evbuffer_get_length(input);
+
+	if (!call->route->takes_body)
+		return true;
+	if (!call_is_json(call_header(call, "Content-Type"))) {
+		call_problem(call, 415, "the body must be application/json in UTF-8");
+		return false;
+	}
+	if (coding != NULL && strcasecmp(coding, "identity") != 0) {
+		call_problem(call, 415, "the body must not have a Content-Encoding");
+		return false;
+	}
+	if (len > max_body) {
+		call_problem(call, 413, "the body is longer than %zu bytes", max_body);
+		return false;
+	}
+	if (len > 0) {
+		call->body = (const char *)evbuffer_pullup(input, -1);
+		call->body_len = len;
+	}
+	return true;
+}
+
+/* --- the answer --- */
+
+void
+call_set_header(struct call *call, const char *name, const char *value)
+{
+	if (call->req != NULL)
+		evhttp_add_header(evhttp_request_get_output_headers(call->req), name, value);
+}
+
+static void
+call_set_default(struct call *call, const char *name, const char *value)
+{
+	if (call->req != NULL &&
+	    evhttp_find_header(evhttp_request_get_output_headers(call->req), name) == NULL)
+		call_set_header(call, name, value);
+}
+
+struct buf *
+call_body(struct call *call)
+{
+	return &call->reply;
+}
+
+static void
+call_log(const struct call *call, int status)
+{
+	if (!log_on(LOG_DEBUG))
+		return;
+	log_begin(LOG_DEBUG, "request");
+	log_str("method", call->method_name);
+	log_strn("path", call->path, call->path_len);
+	log_int("status", status);
+	log_int("ms", (clock_mono_us() - call->started_us) / 1000);
+	log_str("request", call->request_id);
+	log_end();
+}
+
+static void
+call_free_body(const void *data, size_t len, void *arg)
+{
+	(void)data;
+	(void)len;
+	free(arg);
+}
+
+/* Moves the body into the request, unless the answer is one that has none. */
+static void
+call_put_body(struct call *call, bool bodiless)
+{
+	struct evbuffer *output = evhttp_request_get_output_buffer(call->req);
+	struct buf *reply = &call->reply;
+	size_t len = reply->len;
+	char *data;
+
+	if (bodiless || len == 0)
+		return;
+	if (len <= CALL_REPLY_COPIED) {
+		evbuffer_add(output, reply->data, len);
+		return;
+	}
+	data = buf_take(reply, &len);
+	evbuffer_add_reference(output, data, len, call_free_body, data);
+}
+
+static void
+call_set_length(struct call *call, size_t n)
+{
+	char digits[21], *s = digits + sizeof digits - 1;
+
+	*s = '\0';
+	do {
+		*--s = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	call_set_header(call, "Content-Length", s);
+}
+
+/* Every answer ends here. */
+static void
+call_answer(struct call *call, int status, const char *content_type)
+{
+	bool bodiless = status == 204 || status == 304;
+
+	if (!call->open) {
+		log_msg(LOG_ERROR, "bug: request %s was answered twice", call->request_id);
+		log_flush();
+		assert(call->open);
+		return;
+	}
+	call_log(call, status);
+	if (call->req != NULL) {
+		call_set_header(call, "X-Request-Id", call->request_id);
+		if (content_type != NULL)
+			call_set_header(call, "Content-Type", content_type);
+		if (!bodiless) /* for HEAD, what GET would have sent (RFC 9110, 8.6) */
+			call_set_length(call, call->reply.len);
+		if (call->close || http_closing(call))
+			call_set_header(call, "Connection", "close");
+		call_put_body(call, bodiless || call->head);
+	}
+	call->open = false;
+	arena_clear(&call->arena);
+	if (call->reply.cap > CALL_REPLY_COPIED)
+		buf_clear(&call->reply);
+	else
+		buf_reset(&call->reply);
+	http_send(call, status, problem_title(status));
+}
+
+void
+call_reply(struct call *call, int status)
+{
+	call_answer(call, status, "application/json");
+}
+
+void
+call_reply_empty(struct call *call, int status)
+{
+	buf_reset(&call->reply);
+	call_answer(call, status, NULL);
+}
+
+static void
+call_answer_problem(struct call *call, int status, const char *detail, const struct faults *faults)
+{
+	if (status == 401)
+		call_set_default(call, "WWW-Authenticate", "Bearer");
+	if (status == 429 || status == 503)
+		call_set_default(call, "Retry-After", "1");
+	buf_reset(&call->reply);
+	problem_write(&call->reply, status, detail, call->request_id, faults);
+	call_answer(call, status, "application/problem+json");
+}
+
+void
+call_problem(struct call *call, int status, const char *fmt, ...)
+{
+	struct buf detail = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(&detail, fmt, ap);
+	va_end(ap);
+	call_answer_problem(call, status, buf_str(&detail), NULL);
+	buf_clear(&detail);
+}
+
+void
+call_problem_faults(struct call *call, const char *detail, struct faults *faults)
+{
+	call_answer_problem(call, 400, detail, faults);
+	faults_clear(faults);
+}

@@ -1,0 +1,442 @@
+/*
+ * The API's connections: accepted, timed, counted; each request goes through the checks to its
+ * handler.
+ *
+ *   ACCEPTED -> FRESH            [http_on_attach]   evhttp's side of it is known
+ *   FRESH, IDLE -> READING       [http_on_input]    the first byte of a request is there
+ *   READING -> CALLED            [http_on_request]  evhttp has read all of it; a handler has it
+ *   CALLED -> WRITING            [http_send]        the answer is on its way
+ *   WRITING -> IDLE or READING   [http_on_sent]     READING when the next request is here already
+ *   CALLED -> GONE               [http_on_close]    only at exit; the call is still to be answered
+ *   anything else -> freed       [http_on_close]
+ *
+ * Each state is a list in the order of entering it, so that one timer watches the heads of all.
+ * evhttp's own timeouts are for inactivity only: a byte a second keeps a connection for ever.
+ */
+#include "server/http.h"
+
+#include <assert.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+#include "server/guard.h"
+#include "server/http_listen.h"
+#include "server/route.h"
+
+/*
+ * evhttp answers a body over its own limit with HTML and before any handler; so its limit lies
+ * a little above ours, and the ordinary excess gets a proper answer from call_accept_body().
+ */
+#define HTTP_BODY_SLACK (64 * 1024)
+/* What may wait in a connection's input beyond one request: the next one's beginning. */
+#define HTTP_INPUT_SLACK (64 * 1024)
+
+enum http_state {
+	HTTP_ACCEPTED,
+	HTTP_FRESH,
+	HTTP_IDLE,
+	HTTP_READING,
+	HTTP_CALLED,
+	HTTP_WRITING,
+	HTTP_GONE,
+	HTTP_STATES
+};
+
+TAILQ_HEAD(http_conns, http_conn);
+
+struct http_conn {
+	struct http *http;
+	struct bufferevent *bev;
+	struct evhttp_connection *evcon; /* NULL while ACCEPTED and when GONE */
+	enum http_state state;
+	TAILQ_ENTRY(http_conn) link; /* in http->conns[state] */
+	int64_t since_ms;            /* when it entered the state */
+	size_t unsent;               /* WRITING: bytes of the answer at since_ms */
+	UT_hash_handle hh;           /* in http->by_evcon */
+	struct call call;            /* CALLED, GONE: the request that the handler has */
+};
+
+struct http {
+	struct http_opts opts;
+	struct evhttp *evhttp;
+	struct http_listen *listen;
+	struct http_conns conns[HTTP_STATES];
+	struct http_conn *by_evcon;
+	struct event *attach; /* activated when a connection was ACCEPTED */
+	struct event *tick;   /* due when the first deadline passes ... */
+	int64_t tick_ms;      /* ... at this time; INT64_MAX: not pending */
+	struct event *sweep;  /* activated when draining may have come further */
+	bool draining;
+	void (*done)(void *arg);
+	void *done_arg;
+	struct http_stats stats;
+};
+
+/* --- states and deadlines --- */
+
+/* How long a connection may stay in a state; -1 where something else sees to it. */
+static int64_t
+http_limit_ms(const struct http *http, enum http_state state)
+{
+	switch (state) {
+	case HTTP_FRESH:
+	case HTTP_READING:
+	case HTTP_WRITING: /* without any progress */
+		return http->opts.request_timeout_ms;
+	case HTTP_IDLE:
+		return http->opts.idle_timeout_ms;
+	default:
+		return -1;
+	}
+}
+
+static void
+http_arm(struct http *http, int64_t due_ms, int64_t now_ms)
+{
+	int64_t wait_ms = due_ms > now_ms ? due_ms - now_ms : 0;
+	struct timeval tv = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+
+	http->tick_ms = due_ms;
+	event_add(http->tick, &tv);
+}
+
+static void
+http_enter(struct http_conn *conn, enum http_state state)
+{
+	struct http *http = conn->http;
+	int64_t limit_ms = http_limit_ms(http, state);
+
+	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
+	TAILQ_INSERT_TAIL(&http->conns[state], conn, link);
+	conn->state = state;
+	conn->since_ms = clock_mono_ms();
+	if (limit_ms >= 0 && conn->since_ms + limit_ms < http->tick_ms)
+		http_arm(http, conn->since_ms + limit_ms, conn->since_ms);
+}
+
+static void
+http_expire(struct http_conn *conn)
+{
+	size_t unsent = evbuffer_get_length(bufferevent_get_output(conn->bev));
+
+	if (conn->state == HTTP_WRITING && unsent < conn->unsent) {
+		conn->unsent = unsent;
+		http_enter(conn, HTTP_WRITING);
+	} else {
+		evhttp_connection_free(conn->evcon);
+	}
+}
+
+static void
+http_on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct http *http = arg;
+	int64_t now_ms = clock_mono_ms(), next_ms = INT64_MAX, limit_ms;
+	struct http_conn *conn;
+	int state;
+
+	(void)fd;
+	(void)what;
+	http->tick_ms = 0; /* nothing arms it while the lists are gone through */
+	for (state = 0; state < HTTP_STATES; state++) {
+		if ((limit_ms = http_limit_ms(http, (enum http_state)state)) < 0)
+			continue;
+		while ((conn = TAILQ_FIRST(&http->conns[state])) != NULL &&
+		       conn->since_ms + limit_ms <= now_ms)
+			http_expire(conn);
+		if (conn != NULL && conn->since_ms + limit_ms < next_ms)
+			next_ms = conn->since_ms + limit_ms;
+	}
+	http->tick_ms = INT64_MAX;
+	if (next_ms != INT64_MAX)
+		http_arm(http, next_ms, now_ms);
+}
+
+/* --- connections --- */
+
+static void
+http_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct http_conn *conn = arg;
+
+	(void)input;
+	if (info->n_added > 0 && (conn->state == HTTP_IDLE || conn->state == HTTP_FRESH))
+		http_enter(conn, HTTP_READING);
+}
+
+static void
+http_conn_free(struct http_conn *conn)
+{
+	TAILQ_REMOVE(&conn->http->conns[conn->state], conn, link);
+	call_clear(&conn->call);
+	free(conn);
+}
+
+static void
+http_on_close(struct evhttp_connection *evcon, void *arg)
+{
+	struct http_conn *conn = arg;
+	struct http *http = conn->http;
+	struct call *call = &conn->call;
+
+	(void)evcon;
+	HASH_DEL(http->by_evcon, conn);
+	evbuffer_remove_cb(bufferevent_get_input(conn->bev), http_on_input, conn);
+	conn->evcon = NULL;
+	http->stats.connections--;
+	http_listen_closed(http->listen);
+	if (http->draining)
+		event_active(http->sweep, 0, 0);
+	if (conn->state == HTTP_READING)
+		http->stats.refused++;
+	if (conn->state != HTTP_CALLED) {
+		http_conn_free(conn);
+		return;
+	}
+	/* evhttp frees the request with the connection, unless it has parted them before */
+	if (evhttp_request_get_connection(call->req) != NULL)
+		call->req = NULL;
+	http_enter(conn, HTTP_GONE);
+}
+
+/* evhttp wants a bufferevent for a connection that was just accepted. */
+static struct bufferevent *
+http_on_accept(struct event_base *base, void *arg)
+{
+	struct http *http = arg;
+	struct http_conn *conn = xcalloc(1, sizeof *conn);
+	size_t most = http->opts.max_header + http->opts.max_body + HTTP_BODY_SLACK;
+
+	conn->http = http;
+	conn->call.app = http->opts.app;
+	conn->call.conn = conn;
+	conn->bev = bufferevent_socket_new(base, -1, 0);
+	if (conn->bev == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	/* without it a client that pipelines and never reads fills our memory */
+	bufferevent_setwatermark(conn->bev, EV_READ, 0, most + HTTP_INPUT_SLACK);
+	evbuffer_add_cb(bufferevent_get_input(conn->bev), http_on_input, conn);
+	TAILQ_INSERT_TAIL(&http->conns[HTTP_ACCEPTED], conn, link);
+	event_active(http->attach, 0, 0);
+	http->stats.connections++;
+	http->stats.accepted++;
+	http_listen_accepted(http->listen);
+	return conn->bev;
+}
+
+/* In the same turn of the loop, before anything is read: evhttp has its connection ready. */
+static void
+http_on_attach(evutil_socket_t fd, short what, void *arg)
+{
+	struct http *http = arg;
+	struct http_conn *conn;
+	void *evcon;
+
+	(void)fd;
+	(void)what;
+	while ((conn = TAILQ_FIRST(&http->conns[HTTP_ACCEPTED])) != NULL) {
+		bufferevent_getcb(conn->bev, NULL, NULL, NULL, &evcon);
+		conn->evcon = evcon;
+		evhttp_connection_set_closecb(conn->evcon, http_on_close, conn);
+		HASH_ADD_PTR(http->by_evcon, evcon, conn);
+		http_enter(conn, HTTP_FRESH);
+	}
+}
+
+/* --- requests --- */
+
+/* The order is that of contract.md, section 1. */
+static void
+http_dispatch(struct http *http, struct call *call)
+{
+	const char *why;
+
+	if (evhttp_request_get_command(call->req) == EVHTTP_REQ_CONNECT) {
+		/* evhttp would neither close the connection nor count the answer's bytes */
+		call->req->type = EVHTTP_REQ_GET;
+		call->close = true;
+		call_problem(call, 501, "this is not a proxy");
+	} else if ((why = guard_check(call)) != NULL) {
+		http->stats.refused++;
+		call->close = true;
+		call_problem(call, 400, "%s", why);
+	} else if (route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
+		   route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
+		   call_accept_body(call, http->opts.max_body)) {
+		call->route->handler(call);
+	}
+}
+
+static void
+http_on_sent(struct evhttp_request *req, void *arg)
+{
+	struct http_conn *conn = arg;
+	bool more = evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0;
+
+	(void)req;
+	http_enter(conn, more ? HTTP_READING : HTTP_IDLE);
+	if (conn->http->draining)
+		event_active(conn->http->sweep, 0, 0);
+}
+
+static void
+http_on_request(struct evhttp_request *req, void *arg)
+{
+	struct http *http = arg;
+	struct evhttp_connection *evcon = evhttp_request_get_connection(req);
+	struct http_conn *conn;
+
+	HASH_FIND_PTR(http->by_evcon, &evcon, conn);
+	assert(conn != NULL);
+	/* an absolute-form target does not make us a proxy: the connection may stay */
+	req->flags &= ~EVHTTP_PROXY_REQUEST;
+	evhttp_request_set_on_complete_cb(req, http_on_sent, conn);
+	http->stats.requests++;
+	http->stats.calls++;
+	http_enter(conn, HTTP_CALLED);
+	call_start(&conn->call, req);
+	http_dispatch(http, &conn->call);
+}
+
+bool
+http_closing(const struct call *call)
+{
+	return call->conn->http->draining;
+}
+
+void
+http_send(struct call *call, int status, const char *phrase)
+{
+	struct http_conn *conn = call->conn;
+	struct http *http = conn->http;
+
+	http->stats.calls--;
+	if (call->req != NULL)
+		evhttp_send_reply(call->req, status, phrase, NULL);
+	call->req = NULL;
+	if (conn->state == HTTP_GONE) {
+		http_conn_free(conn);
+		return;
+	}
+	/* nothing is read while we write: a half-closed client still gets its answer */
+	bufferevent_disable(conn->bev, EV_READ);
+	conn->unsent = evbuffer_get_length(bufferevent_get_output(conn->bev));
+	http_enter(conn, HTTP_WRITING);
+}
+
+/* --- the end --- */
+
+/* Closes the connections of a list on which no request has begun to arrive. */
+static void
+http_close_quiet(struct http_conns *conns)
+{
+	struct http_conn *conn, *next;
+	int waiting;
+
+	for (conn = TAILQ_FIRST(conns); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (ioctl(bufferevent_getfd(conn->bev), FIONREAD, &waiting) != 0 || waiting == 0)
+			evhttp_connection_free(conn->evcon);
+	}
+}
+
+static void
+http_on_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct http *http = arg;
+	void (*done)(void *) = http->done;
+
+	(void)fd;
+	(void)what;
+	http_close_quiet(&http->conns[HTTP_FRESH]);
+	http_close_quiet(&http->conns[HTTP_IDLE]);
+	if (http->stats.connections > 0 || http->stats.calls > 0 || done == NULL)
+		return;
+	http->done = NULL;
+	done(http->done_arg); /* may free us: last line */
+}
+
+void
+http_drain(struct http *http, void (*done)(void *arg), void *arg)
+{
+	http->draining = true;
+	http->done = done;
+	http->done_arg = arg;
+	http_listen_close(http->listen);
+	event_active(http->sweep, 0, 0);
+}
+
+int
+http_listen(struct http *http, const char *addr_port, char **why)
+{
+	return http_listen_add(http->listen, addr_port, why);
+}
+
+const struct sockaddr_storage *
+http_addresses(const struct http *http, size_t *n)
+{
+	return http_listen_addresses(http->listen, n);
+}
+
+void
+http_stats(const struct http *http, struct http_stats *stats)
+{
+	*stats = http->stats;
+}
+
+struct http *
+http_new(const struct http_opts *opts)
+{
+	struct http *http = xcalloc(1, sizeof *http);
+	int state;
+
+	http->opts = *opts;
+	http->tick_ms = INT64_MAX;
+	for (state = 0; state < HTTP_STATES; state++)
+		TAILQ_INIT(&http->conns[state]);
+	http->attach = event_new(opts->base, -1, 0, http_on_attach, http);
+	http->tick = event_new(opts->base, -1, 0, http_on_tick, http);
+	http->sweep = event_new(opts->base, -1, 0, http_on_sweep, http);
+	http->evhttp = evhttp_new(opts->base);
+	if (http->attach == NULL || http->tick == NULL || http->sweep == NULL ||
+	    http->evhttp == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	http->listen = http_listen_new(opts->base, http->evhttp, opts->max_connections);
+	evhttp_set_allowed_methods(
+	    http->evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PATCH |
+			      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PUT |
+			      EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT);
+	evhttp_set_max_headers_size(http->evhttp, (ev_ssize_t)opts->max_header);
+	evhttp_set_max_body_size(http->evhttp, (ev_ssize_t)(opts->max_body + HTTP_BODY_SLACK));
+	evhttp_set_default_content_type(http->evhttp, NULL);
+	evhttp_set_bevcb(http->evhttp, http_on_accept, http);
+	evhttp_set_gencb(http->evhttp, http_on_request, http);
+	return http;
+}
+
+void
+http_free(struct http *http)
+{
+	struct http_conn *conn;
+	int state;
+
+	http_listen_free(http->listen);
+	http->listen = NULL;
+	evhttp_free(http->evhttp);
+	for (state = 0; state < HTTP_STATES; state++) {
+		while ((conn = TAILQ_FIRST(&http->conns[state])) != NULL)
+			http_conn_free(conn);
+	}
+	event_free(http->attach);
+	event_free(http->tick);
+	event_free(http->sweep);
+	free(http);
+}

@@ -1,0 +1,252 @@
+/* The API's listening sockets, and when they accept: not over the cap, not without descriptors. */
+#include "server/http_listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/listener.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define HTTP_LISTEN_BACKLOG 1024
+#define HTTP_LISTEN_REST_US 100000 /* after accept() failed */
+
+struct http_listen {
+	struct event_base *base;
+	struct evhttp *evhttp;
+	struct sockaddr_storage *addresses;
+	struct evhttp_bound_socket **sockets; /* as many as addresses, NULL when closed */
+	size_t n;
+	size_t connections, max_connections;
+	bool accepting;
+	bool resting;                 /* accept() failed a moment ago */
+	bool complained;              /* said so, and nothing was accepted since */
+	struct event *rest;           /* ends resting */
+	LIST_ENTRY(http_listen) link; /* in http_listens */
+};
+
+/* An error callback gets evhttp's argument, evhttp itself: here it finds what is ours. */
+static LIST_HEAD(, http_listen) http_listens = LIST_HEAD_INITIALIZER(http_listens);
+
+static void
+http_listen_update(struct http_listen *listen)
+{
+	bool accept = !listen->resting && listen->connections < listen->max_connections;
+	size_t i;
+
+	if (accept == listen->accepting)
+		return;
+	listen->accepting = accept;
+	for (i = 0; i < listen->n; i++) {
+		struct evconnlistener *listener;
+
+		if (listen->sockets[i] == NULL)
+			continue;
+		listener = evhttp_bound_socket_get_listener(listen->sockets[i]);
+		if (accept)
+			evconnlistener_enable(listener);
+		else
+			evconnlistener_disable(listener);
+	}
+}
+
+void
+http_listen_accepted(struct http_listen *listen)
+{
+	listen->connections++;
+	listen->complained = false;
+	http_listen_update(listen);
+}
+
+void
+http_listen_closed(struct http_listen *listen)
+{
+	if (listen == NULL)
+		return;
+	listen->connections--;
+	http_listen_update(listen);
+}
+
+static void
+http_listen_on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_listen *listen = arg;
+
+	(void)fd;
+	(void)what;
+	listen->resting = false;
+	http_listen_update(listen);
+}
+
+/* accept() failed, mostly for want of file descriptors; at once again it would fail the same. */
+static void
+http_listen_on_error(struct evconnlistener *listener, void *arg)
+{
+	struct timeval tv = {.tv_usec = HTTP_LISTEN_REST_US};
+	int error = EVUTIL_SOCKET_ERROR();
+	struct http_listen *listen;
+
+	(void)listener;
+	LIST_FOREACH(listen, &http_listens, link)
+	{
+		if (listen->evhttp == arg)
+			break;
+	}
+	if (listen == NULL)
+		return;
+	if (!listen->complained)
+		log_msg(LOG_WARN, "cannot accept connections: %s", strerror(error));
+	listen->complained = true;
+	listen->resting = true;
+	event_add(listen->rest, &tv);
+	http_listen_update(listen);
+}
+
+/* --- addresses --- */
+
+/* A port, all of the text; 0 or -1. */
+static int
+http_listen_port(const char *s, uint16_t *port)
+{
+	unsigned n = 0;
+	size_t i;
+
+	for (i = 0; s[i] >= '0' && s[i] <= '9' && i < 6; i++)
+		n = n * 10 + (unsigned)(s[i] - '0');
+	if (i == 0 || s[i] != '\0' || n > UINT16_MAX)
+		return -1;
+	*port = htons((uint16_t)n);
+	return 0;
+}
+
+/* "1.2.3.4:80" or "[::1]:80"; the length of the address, or 0 when it is neither. */
+static socklen_t
+http_listen_parse(const char *s, struct sockaddr_storage *address)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)address;
+	const char *colon = strrchr(s, ':');
+	char host[INET6_ADDRSTRLEN];
+	size_t len;
+
+	memset(address, 0, sizeof *address);
+	if (colon == NULL)
+		return 0;
+	len = (size_t)(colon - s);
+	if (len > 2 && s[0] == '[' && s[len - 1] == ']' && len - 2 < sizeof host) {
+		memcpy(host, s + 1, len - 2);
+		host[len - 2] = '\0';
+		v6->sin6_family = AF_INET6;
+		if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1 &&
+		    http_listen_port(colon + 1, &v6->sin6_port) == 0)
+			return sizeof *v6;
+	} else if (len < sizeof host) {
+		memcpy(host, s, len);
+		host[len] = '\0';
+		v4->sin_family = AF_INET;
+		if (inet_pton(AF_INET, host, &v4->sin_addr) == 1 &&
+		    http_listen_port(colon + 1, &v4->sin_port) == 0)
+			return sizeof *v4;
+	}
+	return 0;
+}
+
+static int
+http_listen_fail(char **why, const char *addr_port, const char *reason)
+{
+	struct buf text = {0};
+
+	buf_printf(&text, "cannot listen on %s: %s", addr_port, reason);
+	*why = buf_take(&text, NULL);
+	return -1;
+}
+
+int
+http_listen_add(struct http_listen *listen, const char *addr_port, char **why)
+{
+	const unsigned flags = LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT | LEV_OPT_CLOSE_ON_EXEC |
+			       LEV_OPT_CLOSE_ON_FREE;
+	struct evconnlistener *listener;
+	struct sockaddr_storage address;
+	socklen_t len = http_listen_parse(addr_port, &address);
+	int fd, on = 1;
+
+	if (len == 0)
+		return http_listen_fail(why, addr_port, "not an ADDR:PORT or [ADDR]:PORT");
+	listener = evconnlistener_new_bind(listen->base, NULL, NULL,
+	    flags | (address.ss_family == AF_INET6 ? LEV_OPT_BIND_IPV6ONLY : 0),
+	    HTTP_LISTEN_BACKLOG, (struct sockaddr *)&address, (int)len);
+	if (listener == NULL)
+		return http_listen_fail(why, addr_port, strerror(errno));
+	fd = evconnlistener_get_fd(listener);
+	/* accepted sockets inherit it on Linux (tcp(7)), which spares a call for each */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	evconnlistener_set_error_cb(listener, http_listen_on_error);
+	listen->addresses =
+	    xreallocarray(listen->addresses, listen->n + 1, sizeof listen->addresses[0]);
+	listen->sockets = xreallocarray(listen->sockets, listen->n + 1, sizeof listen->sockets[0]);
+	listen->addresses[listen->n] = address;
+	getsockname(fd, (struct sockaddr *)&listen->addresses[listen->n], &len);
+	listen->sockets[listen->n] = evhttp_bind_listener(listen->evhttp, listener);
+	if (listen->sockets[listen->n] == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	if (!listen->accepting)
+		evconnlistener_disable(listener);
+	listen->n++;
+	return 0;
+}
+
+const struct sockaddr_storage *
+http_listen_addresses(const struct http_listen *listen, size_t *n)
+{
+	*n = listen->n;
+	return listen->addresses;
+}
+
+/* --- life --- */
+
+struct http_listen *
+http_listen_new(struct event_base *base, struct evhttp *evhttp, size_t max_connections)
+{
+	struct http_listen *listen = xcalloc(1, sizeof *listen);
+
+	listen->base = base;
+	listen->evhttp = evhttp;
+	listen->max_connections = max_connections;
+	listen->accepting = true;
+	listen->rest = event_new(base, -1, 0, http_listen_on_rested, listen);
+	if (listen->rest == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	LIST_INSERT_HEAD(&http_listens, listen, link);
+	return listen;
+}
+
+void
+http_listen_close(struct http_listen *listen)
+{
+	size_t i;
+
+	for (i = 0; i < listen->n; i++) {
+		if (listen->sockets[i] != NULL)
+			evhttp_del_accept_socket(listen->evhttp, listen->sockets[i]);
+		listen->sockets[i] = NULL;
+	}
+}
+
+void
+http_listen_free(struct http_listen *listen)
+{
+	http_listen_close(listen);
+	LIST_REMOVE(listen, link);
+	event_free(listen->rest);
+	free(listen->addresses);
+	free(listen->sockets);
+	free(listen);
+}

@@ -1,0 +1,26 @@
+/* The API's listening sockets, and when they accept; for http.c alone. */
+#ifndef SERVER_HTTP_LISTEN_H
+#define SERVER_HTTP_LISTEN_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+#include <event2/http.h>
+
+struct http_listen;
+
+/* Borrows evhttp, which takes over each connection. */
+struct http_listen *http_listen_new(
+    struct event_base *base, struct evhttp *evhttp, size_t max_connections);
+int http_listen_add(struct http_listen *listen, const char *addr_port, char **why);
+const struct sockaddr_storage *http_listen_addresses(const struct http_listen *listen, size_t *n);
+
+/* A connection came or went: at the cap, accepting pauses.  NULL is fine for the latter. */
+void http_listen_accepted(struct http_listen *listen);
+void http_listen_closed(struct http_listen *listen);
+
+void http_listen_close(struct http_listen *listen); /* for good; the addresses stay known */
+void http_listen_free(struct http_listen *listen);  /* before evhttp_free() */
+
+#endif
