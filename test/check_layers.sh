@@ -1,0 +1,52 @@
+#!/bin/sh
+# The rooms base <- proto <- store <- deliver <- server: an include points only to the left, and each
+# foreign library is used in its own place only.
+set -eu
+cd "${srcdir:-.}"
+LC_ALL=C
+export LC_ALL
+
+found=$(mktemp)
+trap 'rm -f "$found"' EXIT
+
+# forbid TEXT FILES PATTERN: says which of the lines match.
+forbid() {
+	text=$1 pattern=$2
+	shift 2
+	if [ $# -gt 0 ]; then
+		grep -nE "$pattern" /dev/null "$@" | grep -vF '#include "config.h"' |
+			sed "s|\$| -- $text|" >>"$found" || true
+	fi
+}
+
+# The files matching the first pattern, without those matching the second.
+files() {
+	find base proto store deliver server -name '*.[ch]' | grep -E "$1" | grep -vE "${2:-^$}" || true
+}
+
+count=$(files . | wc -l)
+[ "$count" -gt 0 ] || { echo "no sources in $(pwd)"; exit 1; }
+
+# Paths hold no blanks, so that word splitting is what is wanted.
+# shellcheck disable=SC2046
+{
+	forbid 'base knows no other room' '#include "(proto|store|deliver|server)/' $(files '^base/')
+	forbid 'proto knows only base' '#include "(store|deliver|server)/' $(files '^proto/')
+	forbid 'store knows only base and proto' '#include "(deliver|server)/' $(files '^store/')
+	forbid 'deliver does not know server' '#include "server/' $(files '^deliver/')
+	forbid 'own files are included as "room/file.h"' '#include "[^/"]*"' $(files .)
+	forbid 'no way around the rooms' '#include ("(\.|/|.*/\.\.)|<(base|proto|store|deliver|server)/)' $(files .)
+
+	forbid 'only proto/json* uses yajl' '#include <yajl/' $(files . '^proto/json[a-z0-9_]*\.[ch]$')
+	forbid 'only store/ uses hiredis' '#include <hiredis/' $(files . '^store/')
+	forbid 'base and proto have no event loop' '#include <event2/' $(files '^(base|proto)/')
+	forbid 'only deliver/ and the server'\''s http*, guard, call use evhttp' '#include <event2/http' \
+		$(files . '^deliver/|^server/(http[a-z0-9_]*|guard|call)\.[ch]$')
+	forbid 'only deliver/ opens TLS connections' '#include <event2/bufferevent_ssl' $(files . '^deliver/')
+}
+
+if [ -s "$found" ]; then
+	cat "$found"
+	exit 1
+fi
+echo "$count files keep to their rooms"
