@@ -15,6 +15,8 @@
 
 #define SIGN_PREFIX "whsec_"
 #define SIGN_PREFIX_LEN 6
+#define SIGN_VERSION "v1,"
+#define SIGN_VERSION_LEN 3
 #define SIGN_KEY_MIN 24 /* bytes after the prefix, decoded */
 #define SIGN_KEY_MAX 64
 #define SIGN_KEY_GENERATED 32
@@ -61,7 +63,7 @@ secret_generate(char out[SECRET_GENERATED_LEN + 1])
 	unsigned char key[SIGN_KEY_GENERATED];
 
 	rnd_bytes(key, sizeof key);
-	memcpy(out, SIGN_PREFIX, SIGN_PREFIX_LEN);
+	memcpy(out, SIGN_PREFIX, SIGN_PREFIX_LEN + 1);
 	base64_encode(out + SIGN_PREFIX_LEN, key, sizeof key);
 	mem_wipe(key, sizeof key);
 }
@@ -76,23 +78,21 @@ signer_new(const char *secret)
 	    OSSL_PARAM_construct_end(),
 	};
 	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-	unsigned char key[SECRET_MAX];
-	size_t n = strlen(secret);
-	ssize_t len;
+	const unsigned char *key = (const unsigned char *)secret;
+	unsigned char decoded[SECRET_MAX];
+	ssize_t len = (ssize_t)strlen(secret);
 
 	if (strncmp(secret, SIGN_PREFIX, SIGN_PREFIX_LEN) == 0) {
-		len = base64_decode(key, sizeof key, secret + SIGN_PREFIX_LEN, n - SIGN_PREFIX_LEN);
-	} else {
-		len = (ssize_t)n;
-		if (n <= sizeof key)
-			memcpy(key, secret, n);
+		key = decoded;
+		len = base64_decode(decoded, sizeof decoded, secret + SIGN_PREFIX_LEN,
+		    (size_t)len - SIGN_PREFIX_LEN);
 	}
 	if (mac != NULL)
 		signer->ctx = EVP_MAC_CTX_new(mac);
-	if (len < 0 || (size_t)len > sizeof key || signer->ctx == NULL ||
+	if (len < 0 || signer->ctx == NULL ||
 	    EVP_MAC_init(signer->ctx, key, (size_t)len, params) != 1)
 		sign_die();
-	mem_wipe(key, sizeof key);
+	mem_wipe(decoded, sizeof decoded);
 	EVP_MAC_free(mac); /* the context holds its own reference */
 	return signer;
 }
@@ -126,6 +126,6 @@ signer_sign(struct signer *signer, const char *id, int64_t timestamp, const void
 	    EVP_MAC_update(signer->ctx, body, len) != 1 ||
 	    EVP_MAC_final(signer->ctx, mac, &n, sizeof mac) != 1 || n != sizeof mac)
 		sign_die();
-	memcpy(out, "v1,", 3);
-	base64_encode(out + 3, mac, sizeof mac);
+	memcpy(out, SIGN_VERSION, SIGN_VERSION_LEN + 1);
+	base64_encode(out + SIGN_VERSION_LEN, mac, sizeof mac);
 }

@@ -79,10 +79,12 @@ t_lengths(void **state)
 	assert_false(t_judge(eventtype_valid, text, EVENTTYPE_MAX + 1));
 	assert_true(t_judge(subscription_valid, text, EVENTTYPE_MAX));
 	assert_false(t_judge(subscription_valid, text, EVENTTYPE_MAX + 1));
-	memcpy(text + EVENTTYPE_MAX - 2, ".*", 2);
+	text[EVENTTYPE_MAX - 2] = '.';
+	text[EVENTTYPE_MAX - 1] = '*';
 	assert_true(t_judge(subscription_valid, text, EVENTTYPE_MAX));
 	text[EVENTTYPE_MAX - 2] = 'x';
-	memcpy(text + EVENTTYPE_MAX - 1, ".*", 2);
+	text[EVENTTYPE_MAX - 1] = '.';
+	text[EVENTTYPE_MAX] = '*';
 	assert_false(t_judge(subscription_valid, text, EVENTTYPE_MAX + 1));
 }
 

@@ -68,7 +68,7 @@ t_second_opinion(const void *key, size_t key_len, const char *id, int64_t timest
 	assert_non_null(HMAC(EVP_sha256(), key, (int)key_len, (unsigned char *)text,
 	    (size_t)n + len, mac, &mac_len));
 	assert_int_equal(mac_len, 32);
-	memcpy(out, "v1,", 3);
+	memcpy(out, "v1,", 4);
 	base64_encode(out + 3, mac, mac_len);
 	free(text);
 }
@@ -90,7 +90,7 @@ t_any_key_and_body(void **state)
 			key_len = 24 + (size_t)random() % 41;
 			for (size_t k = 0; k < key_len; k++)
 				key[k] = (unsigned char)random();
-			memcpy(secret, "whsec_", 6);
+			memcpy(secret, "whsec_", 7);
 			base64_encode(secret + 6, key, key_len);
 		} else {
 			key_len = SECRET_MIN + (size_t)random() % (SECRET_MAX - SECRET_MIN + 1);
@@ -137,7 +137,7 @@ t_secrets(void **state)
 	assert_null(t_fault(text, SECRET_MAX));
 	assert_non_null(t_fault(text, SECRET_MAX + 1));
 	memset(key, 'k', sizeof key);
-	memcpy(text, "whsec_", 6);
+	memcpy(text, "whsec_", 7);
 	for (size_t n = 0; n < 90; n++) {
 		base64_encode(text + 6, key, n);
 		assert_int_equal(t_fault(text, strlen(text)) == NULL, n >= 24 && n <= 64);

@@ -132,8 +132,7 @@ t_lengths(void **state)
 	int n;
 
 	(void)state;
-	memset(text, 'a', sizeof text);
-	memcpy(text, "http://b?", 9);
+	snprintf(text, sizeof text, "http://b?%0*d", URL_MAX + 1 - 9, 0);
 	assert_int_equal(t_parse(&url, text, URL_MAX, &why), 0);
 	assert_int_equal(strlen(url.target), URL_MAX - 7);
 	assert_int_equal(t_parse(&url, text, URL_MAX + 1, &why), -1);
@@ -146,7 +145,7 @@ t_lengths(void **state)
 	memcpy(text + n, ".:65535", 8);
 	assert_int_equal(t_parse(&url, text, (size_t)n + 7, &why), 0);
 	assert_int_equal(strlen(url.authority), 259);
-	memcpy(text + n, "x", 1);
+	text[n] = 'x';
 	assert_int_equal(t_parse(&url, text, (size_t)n + 1, &why), -1);
 }
 
