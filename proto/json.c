@@ -298,6 +298,18 @@ json_error_offset(const struct json_parser *p, const char *said)
 	return strstr(said, "invalid char in") != NULL && end > 0 ? end - 1 : end;
 }
 
+/* yajl overlooks a string without end after the value. */
+static int
+json_check_tail(const struct json_parser *p)
+{
+	size_t at = json_skip_space(p, p->at);
+
+	if (at == p->len)
+		return 0;
+	json_fail(p->error, p->text, at, "text after the value");
+	return -1;
+}
+
 /* Explains what yajl refused. */
 static void
 json_explain(struct json_parser *p)
@@ -322,6 +334,7 @@ json_parse(
 	yajl_alloc_funcs alloc = {json_yajl_malloc, json_yajl_realloc, json_yajl_free, &doc->arena};
 	struct json_parser p;
 	yajl_status status;
+	int rc = -1;
 
 	if (json_scan(text, len, error) != 0)
 		return -1;
@@ -344,11 +357,13 @@ json_parse(
 		p.at_end = true;
 		status = yajl_complete_parse(p.yajl);
 	}
-	if (status != yajl_status_ok && !p.failed)
+	if (status == yajl_status_ok)
+		rc = json_check_tail(&p);
+	else if (!p.failed)
 		json_explain(&p);
 	json_keys_clear(&p.keys);
 	yajl_free(p.yajl);
-	return status == yajl_status_ok ? 0 : -1;
+	return rc;
 }
 
 void
