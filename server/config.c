@@ -1,6 +1,8 @@
 /* Reading the configuration: defaults, file, environment, command line, and what must fit. */
 #include "server/config.h"
 
+#include <config.h> /* of configure: PACKAGE_VERSION */
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>

@@ -31,7 +31,8 @@ const char *embedded_socket(const struct embedded *embedded);
  * is all that may follow.
  */
 void embedded_stop(struct embedded *embedded);
-/* Gives the directory back.  Without embedded_stop() redis-server goes on running, to be adopted. */
+/* Gives the directory back.  Without embedded_stop() redis-server goes on running, to be adopted.
+ */
 void embedded_free(struct embedded *embedded); /* NULL is fine */
 
 #endif

@@ -3,7 +3,7 @@
 # the same order, with the same placeholders, defaults and "repeatable".
 set -eu
 
-evhookd=${EVHOOKD:-./evhookd}
+evhookd=${EVHOOKD:-${top_builddir:-.}/evhookd}
 page=${srcdir:-.}/doc/evhookd.8
 if ! [ -x "$evhookd" ]; then
 	echo "no $evhookd to ask: skipped"

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <config.h> /* of configure: PACKAGE_VERSION */
 
 #include <fcntl.h>
 #include <stdio.h>
