@@ -121,6 +121,7 @@ t_matches(void **state)
 	    {"policy.*", "policy.issue", true},
 	    {"policy.*", "policy.issue.done", true},
 	    {"policy.*", "policy", false},
+	    {"policy.*", "policy.", false},
 	    {"policy.*", "policyx.issue", false},
 	    {"policy.*", "policy-x", false},
 	    {"policy.*", "POLICY.issue", false},
