@@ -61,7 +61,7 @@ class Tenant:
 
     # --- webhooks
 
-    def body(self, url="http://192.0.2.1/", **changes):
+    def body(self, url="http://127.0.0.1:9/", **changes):
         """A CreateWebhookRequest; endpoint_…= changes the endpoint."""
         endpoint = {"url": url}
         for name in [n for n in changes if n.startswith("endpoint_")]:
