@@ -85,8 +85,8 @@ static void
 t_round_trip(void **state)
 {
 	static const char *const bodies[] = {HELP_PLAIN, FULL, HELP_FAILURE("'triggers':[]"),
-	    "{'name':'\\\"\\\\ \xc3\xa9 \xf0\x9f\x98\x80','enabled':false,"
-	    "'endpoint':{'url':'http://8.8.8.8/?q=%22','hmacEnabled':true},'eventTypes':[]}"};
+	    ("{'name':'\\\"\\\\ \xc3\xa9 \xf0\x9f\x98\x80','enabled':false,"
+	     "'endpoint':{'url':'http://8.8.8.8/?q=%22','hmacEnabled':true},'eventTypes':[]}")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
