@@ -1,0 +1,287 @@
+/* The connections of the process: idle ones by endpoint, closed when old, many or dead. */
+#include "deliver/pool.h"
+
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+TAILQ_HEAD(pool_list, conn);
+
+/* What connections must share to serve each other's requests. */
+struct pool_key {
+	uint16_t port;
+	bool tls, verify;
+	char host[256]; /* zero-padded, hashed up to the name's end */
+};
+
+struct pool_host {
+	struct pool_key key;
+	struct pool_list idle; /* the last used first */
+	size_t conns;          /* idle and in use; the host goes with the last */
+	SSL_SESSION *session;
+	UT_hash_handle hh;
+};
+
+struct pool {
+	struct pool_opts opts;
+	struct pool_host *hosts;
+	struct pool_list all;  /* by `all` */
+	struct pool_list idle; /* by `list`: the last used first */
+	struct pool_list dead; /* by `list`: to be freed from the loop */
+	size_t nopen, nidle;
+	struct event reap;  /* frees the dead */
+	struct event timer; /* closes the oldest idle one */
+};
+
+static void pool_ev_reap(evutil_socket_t fd, short what, void *arg);
+static void pool_ev_timer(evutil_socket_t fd, short what, void *arg);
+static conn_dead_fn pool_on_dead;
+
+struct pool *
+pool_new(const struct pool_opts *opts)
+{
+	struct pool *pool = xcalloc(1, sizeof *pool);
+
+	pool->opts = *opts;
+	TAILQ_INIT(&pool->all);
+	TAILQ_INIT(&pool->idle);
+	TAILQ_INIT(&pool->dead);
+	event_assign(&pool->reap, opts->base, -1, 0, pool_ev_reap, pool);
+	event_assign(&pool->timer, opts->base, -1, 0, pool_ev_timer, pool);
+	return pool;
+}
+
+static void
+pool_leave_idle(struct pool *pool, struct conn *conn)
+{
+	struct pool_host *host = conn->owner;
+
+	TAILQ_REMOVE(&pool->idle, conn, list);
+	TAILQ_REMOVE(&host->idle, conn, idle);
+	conn->in_idle = false;
+	pool->nidle--;
+}
+
+/* conn is in no list but `all`. */
+static void
+pool_end(struct pool *pool, struct conn *conn)
+{
+	struct pool_host *host = conn->owner;
+
+	TAILQ_REMOVE(&pool->all, conn, all);
+	pool->nopen--;
+	if (conn->ssl != NULL)
+		tls_keep_session(conn->ssl, NULL);
+	conn_free(conn);
+	if (--host->conns > 0)
+		return;
+	HASH_DEL(pool->hosts, host);
+	SSL_SESSION_free(host->session);
+	free(host);
+}
+
+void
+pool_free(struct pool *pool)
+{
+	struct conn *conn;
+
+	if (pool == NULL)
+		return;
+	while ((conn = TAILQ_FIRST(&pool->all)) != NULL)
+		pool_end(pool, conn);
+	event_del(&pool->reap);
+	event_del(&pool->timer);
+	free(pool);
+}
+
+static size_t
+pool_key(struct pool_key *key, const struct url *url, bool verify)
+{
+	size_t len = strlen(url->host);
+
+	memset(key, 0, offsetof(struct pool_key, host));
+	key->port = url->port;
+	key->tls = url->tls;
+	key->verify = verify || !url->tls;
+	memcpy(key->host, url->host, len + 1);
+	return offsetof(struct pool_key, host) + len;
+}
+
+struct conn *
+pool_take(struct pool *pool, const struct url *url, bool verify)
+{
+	struct pool_key key;
+	size_t len = pool_key(&key, url, verify);
+	struct pool_host *host;
+	struct conn *conn;
+
+	HASH_FIND(hh, pool->hosts, &key, len, host);
+	if (host == NULL)
+		return NULL;
+	while ((conn = TAILQ_FIRST(&host->idle)) != NULL) {
+		bool last = host->conns == 1;
+
+		pool_leave_idle(pool, conn);
+		/* The rules may have changed since it was opened. */
+		if (conn_is_clean(conn) &&
+		    egress_refusal(pool->opts.egress, &conn->addr.sa) == NULL)
+			return conn;
+		pool_end(pool, conn);
+		if (last)
+			break; /* the host went with it */
+	}
+	return NULL;
+}
+
+static struct pool_host *
+pool_host(struct pool *pool, const struct url *url, bool verify)
+{
+	struct pool_key key;
+	size_t len = pool_key(&key, url, verify);
+	struct pool_host *host;
+
+	HASH_FIND(hh, pool->hosts, &key, len, host);
+	if (host != NULL)
+		return host;
+	host = xcalloc(1, sizeof *host);
+	memcpy(&host->key, &key, len);
+	TAILQ_INIT(&host->idle);
+	HASH_ADD(hh, pool->hosts, key, len, host);
+	return host;
+}
+
+struct conn *
+pool_open(struct pool *pool, const struct url *url, bool verify, const union resolve_addr *addr,
+    int64_t connect_ms)
+{
+	struct conn_opts opts = {
+	    .base = pool->opts.base,
+	    .addr = addr,
+	    .connect_ms = connect_ms,
+	    .max_body = pool->opts.max_body,
+	    .dead = pool_on_dead,
+	    .arg = pool,
+	};
+	struct pool_host *host;
+	struct conn *conn;
+
+	if (url->tls && (opts.ssl = tls_client(pool->opts.tls, url, verify)) == NULL)
+		return NULL;
+	host = pool_host(pool, url, verify);
+	if (opts.ssl != NULL)
+		tls_keep_session(opts.ssl, &host->session);
+	conn = conn_new(&opts);
+	conn->owner = host;
+	host->conns++;
+	pool->nopen++;
+	TAILQ_INSERT_TAIL(&pool->all, conn, all);
+	return conn;
+}
+
+static void
+pool_arm(struct pool *pool, int64_t ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	event_add(&pool->timer, &tv);
+}
+
+void
+pool_give(struct pool *pool, struct conn *conn)
+{
+	struct pool_host *host = conn->owner;
+
+	if (!conn_is_clean(conn) || pool->opts.max_idle == 0) {
+		pool_discard(pool, conn);
+		return;
+	}
+	conn->idle_ms = clock_mono_ms();
+	conn->in_idle = true;
+	TAILQ_INSERT_HEAD(&pool->idle, conn, list);
+	TAILQ_INSERT_HEAD(&host->idle, conn, idle);
+	if (++pool->nidle > pool->opts.max_idle) {
+		struct conn *oldest = TAILQ_LAST(&pool->idle, pool_list);
+
+		pool_leave_idle(pool, oldest);
+		pool_discard(pool, oldest);
+	}
+	if (!event_pending(&pool->timer, EV_TIMEOUT, NULL))
+		pool_arm(pool, pool->opts.idle_ms);
+}
+
+void
+pool_close(struct pool *pool, struct conn *conn)
+{
+	pool_end(pool, conn);
+}
+
+void
+pool_discard(struct pool *pool, struct conn *conn)
+{
+	if (TAILQ_EMPTY(&pool->dead))
+		event_active(&pool->reap, EV_TIMEOUT, 0);
+	TAILQ_INSERT_TAIL(&pool->dead, conn, list);
+}
+
+/* Below evhttp: one in use is its user's to hand back, an idle one is ours. */
+static void
+pool_on_dead(void *arg, struct conn *conn)
+{
+	struct pool *pool = arg;
+
+	if (!conn->in_idle)
+		return;
+	pool_leave_idle(pool, conn);
+	pool_discard(pool, conn);
+}
+
+static void
+pool_ev_reap(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool *pool = arg;
+	struct conn *conn;
+
+	(void)fd;
+	(void)what;
+	while ((conn = TAILQ_FIRST(&pool->dead)) != NULL) {
+		TAILQ_REMOVE(&pool->dead, conn, list);
+		pool_end(pool, conn);
+	}
+}
+
+static void
+pool_ev_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool *pool = arg;
+	int64_t now = clock_mono_ms();
+	struct conn *conn;
+
+	(void)fd;
+	(void)what;
+	while ((conn = TAILQ_LAST(&pool->idle, pool_list)) != NULL) {
+		int64_t left = conn->idle_ms + pool->opts.idle_ms - now;
+
+		if (left > 0) {
+			pool_arm(pool, left);
+			return;
+		}
+		pool_leave_idle(pool, conn);
+		pool_end(pool, conn);
+	}
+}
+
+size_t
+pool_open_count(const struct pool *pool)
+{
+	return pool->nopen;
+}
+
+size_t
+pool_idle_count(const struct pool *pool)
+{
+	return pool->nidle;
+}

@@ -1,0 +1,37 @@
+/* The connections of the process: those in use, and the idle ones by endpoint. */
+#ifndef DELIVER_POOL_H
+#define DELIVER_POOL_H
+
+#include "deliver/conn.h"
+#include "deliver/tls.h"
+#include "proto/address.h"
+
+struct pool;
+
+struct pool_opts {
+	struct event_base *base;
+	const struct egress *egress; /* borrowed */
+	struct tls *tls;             /* borrowed */
+	size_t max_body, max_idle;
+	int64_t idle_ms;
+};
+
+struct pool *pool_new(const struct pool_opts *opts);
+void pool_free(struct pool *pool); /* closes all; nobody may use one any more */
+
+/* An idle connection to the same scheme, host, port and verify, the one used last; or NULL. */
+struct conn *pool_take(struct pool *pool, const struct url *url, bool verify);
+/* A new one to addr; NULL when TLS refuses the name. */
+struct conn *pool_open(struct pool *pool, const struct url *url, bool verify,
+    const union resolve_addr *addr, int64_t connect_ms);
+/* Back after use: it is kept if it is clean. */
+void pool_give(struct pool *pool, struct conn *conn);
+/* Closes one that was in use; not below evhttp. */
+void pool_close(struct pool *pool, struct conn *conn);
+/* The same, from anywhere: in the next turn of the loop. */
+void pool_discard(struct pool *pool, struct conn *conn);
+
+size_t pool_open_count(const struct pool *pool);
+size_t pool_idle_count(const struct pool *pool);
+
+#endif

@@ -1,0 +1,287 @@
+/* One POST: where to, over which connection, and what came of it. */
+#include "deliver/post.h"
+
+#include <arpa/inet.h>
+#include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "deliver/post_priv.h"
+#include "deliver/words.h"
+
+/* Smaller bodies are cheaper to copy than to reference. */
+#define POST_COPY_MAX 4096
+
+static resolve_done_fn post_on_addresses;
+
+static const char *const post_state_names[] = {
+    "new", "resolve", "exchange", "body", "again", "done"};
+
+/* The only place where the state changes. */
+void
+post_enter(struct post *post, enum post_state state)
+{
+	if (log_on(LOG_DEBUG)) {
+		log_begin(LOG_DEBUG, "post");
+		log_str("host", post->url->host);
+		log_str("from", post_state_names[post->state]);
+		log_str("to", post_state_names[state]);
+		log_end();
+	}
+	post->state = state;
+	if (state == POST_AGAIN || state == POST_DONE)
+		poster_enqueue(post);
+}
+
+/* The outcome stands; fn hears of it from the queue.  message is a constant or in post->message. */
+void
+post_settle(struct post *post, int status, const char *message)
+{
+	post->result.status = status;
+	post->result.message = message;
+	post->result.total_us = clock_mono_us() - post->start_us;
+	post_enter(post, POST_DONE);
+}
+
+static void
+post_add_header(struct evhttp_request *request, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(request), name, value);
+}
+
+static struct evhttp_request *
+post_new_request(struct post *post)
+{
+	struct evhttp_request *request = post_answer_request(post);
+	struct evbuffer *output = evhttp_request_get_output_buffer(request);
+
+	if (post->body_len <= POST_COPY_MAX)
+		evbuffer_add(output, post->body, post->body_len);
+	else
+		evbuffer_add_reference(output, post->body, post->body_len, NULL, NULL);
+	return request;
+}
+
+static void
+post_compose(struct post *post, const struct post_request *from)
+{
+	struct evhttp_request *request = post_new_request(post);
+	char length[24];
+	char *p = length + sizeof length;
+	size_t n = post->body_len;
+
+	*--p = '\0';
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	post_add_header(request, "Host", post->url->authority);
+	post_add_header(request, "Content-Length", p);
+	post_add_header(request, "User-Agent", post->poster->user_agent);
+	for (size_t i = 0; i < from->nheaders; i++)
+		post_add_header(request, from->headers[i].name, from->headers[i].value);
+	post->request = request;
+}
+
+/* A request that went wrong cannot be sent again, but it still has the headers. */
+static void
+post_recompose(struct post *post)
+{
+	struct evhttp_request *old = post->request;
+	struct evkeyval *header;
+
+	post->request = post_new_request(post);
+	TAILQ_FOREACH(header, evhttp_request_get_output_headers(old), next)
+	post_add_header(post->request, header->key, header->value);
+	evhttp_request_free(old);
+}
+
+static void
+post_exchange(struct post *post, struct conn *conn)
+{
+	post->conn = conn;
+	post->error = -1;
+	post->error_no = 0;
+	post->reusable = true;
+	post->body_seen = 0;
+	post->result.reused = conn->uses > 0;
+	post->sent_us = clock_mono_us();
+	post_enter(post, POST_EXCHANGE);
+	conn_send(conn, post->request, post->url->target);
+}
+
+/* Each address but the last has its share of what is left of the time. */
+static void
+post_connect(struct post *post)
+{
+	size_t left = post->naddrs - post->tried;
+	int64_t ms = (post->deadline_us - clock_mono_us()) / 1000;
+	struct poster *poster = post->poster;
+	struct conn *conn;
+
+	if (ms < 1)
+		ms = 1;
+	conn = pool_open(poster->pool, post->url, post->verify, &post->addrs[post->tried++],
+	    left > 1 ? ms / (int64_t)left + 1 : 0);
+	if (conn == NULL) {
+		post_settle(post, 0, "TLS cannot be set up");
+		return;
+	}
+	poster->connects++;
+	post_exchange(post, conn);
+}
+
+/*
+ * The same text whatever the port and the reason: an endpoint's owner must not learn what listens
+ * inside.  One forbidden address forbids all of an answer, for a mix of public and private ones is
+ * how rebinding hides.
+ */
+static bool
+post_refuse(struct post *post, const union resolve_addr *addr)
+{
+	char text[INET6_ADDRSTRLEN];
+	const void *raw =
+	    addr->sa.sa_family == AF_INET ? (const void *)&addr->v4.sin_addr : &addr->v6.sin6_addr;
+
+	if (egress_refusal(post->poster->opts.egress, &addr->sa) == NULL)
+		return false;
+	inet_ntop(addr->sa.sa_family, raw, text, sizeof text);
+	if (post->url->kind == URL_HOST_NAME)
+		snprintf(post->message, sizeof post->message,
+		    "address %s of host %s is not allowed", text, post->url->host);
+	else
+		snprintf(post->message, sizeof post->message, "address %s is not allowed", text);
+	post_settle(post, 0, post->message);
+	return true;
+}
+
+static void
+post_on_addresses(void *arg, const struct resolve_answer *answer)
+{
+	struct post *post = arg;
+
+	post->result.dns_us = clock_mono_us() - post->start_us;
+	if (answer->failure != NULL) {
+		post_settle(post, 0, answer->failure);
+		return;
+	}
+	for (size_t i = 0; i < answer->n; i++) {
+		union resolve_addr addr = answer->list[i];
+
+		addr.v4.sin_port = htons(post->url->port); /* IPv6 has it in the same place */
+		if (post_refuse(post, &addr))
+			return;
+		if (i < POST_TRIES)
+			post->addrs[post->naddrs++] = addr;
+	}
+	post_connect(post);
+}
+
+static void
+post_find_addresses(struct post *post)
+{
+	const struct resolve_answer *answer;
+	const struct url *url = post->url;
+
+	post->naddrs = post->tried = 0;
+	if (url->kind != URL_HOST_NAME) {
+		memcpy(&post->addrs[0], &url->addr, sizeof post->addrs[0]);
+		post->naddrs = 1;
+		if (!post_refuse(post, &post->addrs[0]))
+			post_connect(post);
+		return;
+	}
+	answer = resolve_known(post->poster->resolver, url->host);
+	if (answer != NULL) {
+		post_on_addresses(post, answer);
+		return;
+	}
+	post_enter(post, POST_RESOLVE);
+	resolve_start(post->poster->resolver, url->host, &post->wait, post_on_addresses, post);
+}
+
+struct post *
+post_start(struct poster *poster, const struct post_request *request, post_done_fn *fn, void *arg)
+{
+	struct post *post = poster_add(poster, request->timeout_ms);
+	struct conn *conn;
+
+	post->fn = fn;
+	post->arg = arg;
+	post->url = request->url;
+	post->verify = request->verify;
+	post->body = request->body;
+	post->body_len = request->body_len;
+	post->result.dns_us = post->result.connect_us = post->result.tls_us = -1;
+	post->result.first_byte_us = -1;
+	post_compose(post, request);
+	conn = pool_take(poster->pool, post->url, post->verify);
+	if (conn != NULL) {
+		poster->reuses++;
+		post_exchange(post, conn);
+	} else {
+		post_find_addresses(post);
+	}
+	return post;
+}
+
+void
+post_release(struct post *post)
+{
+	resolve_cancel(&post->wait);
+	if (post->conn != NULL)
+		pool_close(post->poster->pool, post->conn);
+	post->conn = NULL;
+	evhttp_request_free(post->request);
+	post->request = NULL;
+}
+
+void
+post_cancel(struct post *post)
+{
+	post_release(post);
+	poster_remove(post);
+}
+
+/* Another connection: to the next address, or instead of an idle one that was closed. */
+void
+post_again(struct post *post)
+{
+	pool_close(post->poster->pool, post->conn);
+	post->conn = NULL;
+	post_recompose(post);
+	if (post->tried > 0)
+		post_connect(post);
+	else
+		post_find_addresses(post);
+}
+
+void
+post_finish(struct post *post)
+{
+	post_release(post);
+	post->result.body = post->kept.len > 0 ? buf_str(&post->kept) : "";
+	post->result.body_len = post->kept.len;
+	post->fn(post->arg, &post->result);
+}
+
+void
+post_expire(struct post *post)
+{
+	const char *words = "timed out while resolving the host name";
+
+	if (post->state == POST_DONE)
+		return;
+	if (post->state == POST_BODY) {
+		post_settle(post, post->result.status, "");
+		return;
+	}
+	if (post->conn != NULL)
+		words = words_timeout(post->conn);
+	post->result.timed_out = true;
+	post_answer_phases(post);
+	post_settle(post, 0, words);
+}

@@ -1,0 +1,96 @@
+/* What poster.c and post.c share: the poster's lists and a POST's state. */
+#ifndef DELIVER_POST_PRIV_H
+#define DELIVER_POST_PRIV_H
+
+#include <event2/event_struct.h>
+#include <event2/http.h>
+#include <sys/queue.h>
+
+#include "base/buf.h"
+#include "deliver/pool.h"
+#include "deliver/post.h"
+#include "deliver/resolve.h"
+#include "deliver/tls.h"
+
+#define POST_TRIES 4 /* addresses of one host that are tried */
+
+/*
+ * NEW -> RESOLVE        no open connection, and the name is not known   [post_begin]
+ * NEW, AGAIN -> EXCHANGE over an idle connection or a fresh one         [post_exchange]
+ * RESOLVE -> EXCHANGE   the addresses are allowed                       [post_on_addresses]
+ * EXCHANGE -> BODY      the head of a valid answer: the status stands   [post_on_head]
+ * EXCHANGE -> AGAIN     the next address, or an idle connection was
+ *                       closed by the peer as we used it                [post_on_failure]
+ * any -> DONE           with a result                                   [post_settle]
+ *
+ * AGAIN and DONE wait in the poster's queue: evhttp may be above us on the stack until then.
+ */
+enum post_state { POST_NEW, POST_RESOLVE, POST_EXCHANGE, POST_BODY, POST_AGAIN, POST_DONE };
+
+TAILQ_HEAD(post_list, post);
+
+struct post {
+	struct poster *poster;
+	enum post_state state;
+	post_done_fn *fn;
+	void *arg;
+	const struct url *url; /* borrowed */
+	bool verify;
+	const void *body; /* borrowed */
+	size_t body_len;
+	struct evhttp_request *request; /* owned; evhttp borrows it while conn is set */
+	struct conn *conn;
+	bool reusable; /* the answer's framing leaves the connection usable */
+	struct resolve_wait wait;
+	union resolve_addr addrs[POST_TRIES];
+	size_t naddrs, tried;
+	int error;    /* enum evhttp_request_error of the exchange, -1: none */
+	int error_no; /* errno that came with it */
+	int64_t start_us, deadline_us, sent_us;
+	struct post_result result;
+	struct buf kept;  /* of the answer's body */
+	size_t body_seen; /* bytes of it so far */
+	char retry_after[64];
+	char message[384];
+	bool queued;
+	TAILQ_ENTRY(post) link; /* by deadline; when free: the free list */
+	TAILQ_ENTRY(post) work; /* the queue */
+};
+
+struct poster {
+	struct poster_opts opts; /* strings copied or dropped */
+	char *user_agent;
+	struct resolver *resolver;
+	struct tls *tls;
+	struct pool *pool;
+	struct post_list posts; /* under way, the next to expire first */
+	struct post_list queue; /* AGAIN and DONE */
+	struct post_list spare; /* for reuse */
+	size_t nqueue, nspare;
+	struct event timer; /* the first deadline, or earlier */
+	int64_t armed_us;   /* when it fires; INT64_MAX: not armed */
+	struct event work;  /* the queue is not empty */
+	bool *gone; /* not NULL while the queue is worked on: set when poster_free() comes */
+	uint64_t connects, reuses;
+};
+
+/* poster.c: lists.  A new post is zeroed but for its poster and times. */
+struct post *poster_add(struct poster *poster, int64_t timeout_ms);
+void poster_remove(struct post *post); /* frees it */
+void poster_enqueue(struct post *post);
+
+/* post.c: called from the loop, never below evhttp. */
+void post_again(struct post *post);   /* AGAIN has come to its turn */
+void post_finish(struct post *post);  /* DONE has: runs fn */
+void post_expire(struct post *post);  /* the deadline passed */
+void post_release(struct post *post); /* gives up what it holds, without a callback */
+
+/* post.c: from anywhere. */
+void post_enter(struct post *post, enum post_state state);
+void post_settle(struct post *post, int status, const char *message);
+
+/* post_answer.c */
+struct evhttp_request *post_answer_request(struct post *post); /* its callbacks set; gives it */
+void post_answer_phases(struct post *post);                    /* fills in the result's times */
+
+#endif

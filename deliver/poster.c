@@ -1,0 +1,234 @@
+/* The process's outbound side: set-up, deadlines, and the queue of POSTs with something to do. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "deliver/post_priv.h"
+
+#define POSTER_SPARE 1024 /* POSTs kept for reuse */
+
+static void poster_ev_timer(evutil_socket_t fd, short what, void *arg);
+static void poster_ev_work(evutil_socket_t fd, short what, void *arg);
+static void poster_discard(struct post *post);
+
+struct poster *
+poster_new(const struct poster_opts *opts, char **why)
+{
+	struct poster *poster = xcalloc(1, sizeof *poster);
+	struct pool_opts pool = {
+	    .base = opts->base,
+	    .egress = opts->egress,
+	    .max_body = opts->max_body,
+	    .max_idle = opts->max_idle,
+	    .idle_ms = opts->idle_ms,
+	};
+
+	poster->opts = *opts;
+	poster->armed_us = INT64_MAX;
+	poster->user_agent = xstrdup(opts->user_agent);
+	TAILQ_INIT(&poster->posts);
+	TAILQ_INIT(&poster->queue);
+	TAILQ_INIT(&poster->spare);
+	event_assign(&poster->timer, opts->base, -1, 0, poster_ev_timer, poster);
+	event_assign(&poster->work, opts->base, -1, 0, poster_ev_work, poster);
+	poster->tls = tls_new(opts->ca_file, why);
+	if (poster->tls != NULL)
+		poster->resolver = resolve_new(opts->base, opts->dns, opts->ndns, why);
+	if (poster->resolver == NULL) {
+		poster_free(poster);
+		return NULL;
+	}
+	pool.tls = poster->tls;
+	poster->pool = pool_new(&pool);
+	return poster;
+}
+
+void
+poster_free(struct poster *poster)
+{
+	struct post *post;
+
+	if (poster == NULL)
+		return;
+	if (poster->gone != NULL)
+		*poster->gone = true;
+	while ((post = TAILQ_FIRST(&poster->posts)) != NULL) {
+		post_release(post);
+		poster_remove(post);
+	}
+	while ((post = TAILQ_FIRST(&poster->spare)) != NULL) {
+		TAILQ_REMOVE(&poster->spare, post, link);
+		poster_discard(post);
+	}
+	event_del(&poster->timer);
+	event_del(&poster->work);
+	pool_free(poster->pool);
+	resolve_free(poster->resolver);
+	tls_free(poster->tls);
+	free(poster->user_agent);
+	free(poster);
+}
+
+void
+poster_stats(const struct poster *poster, struct poster_stats *stats)
+{
+	stats->connects = poster->connects;
+	stats->reuses = poster->reuses;
+	stats->lookups = resolve_lookups(poster->resolver);
+	stats->open = pool_open_count(poster->pool);
+	stats->idle = pool_idle_count(poster->pool);
+}
+
+static void
+poster_arm(struct poster *poster, int64_t deadline_us, int64_t now)
+{
+	int64_t us = deadline_us > now ? deadline_us - now : 0;
+	struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+	event_add(&poster->timer, &tv);
+	poster->armed_us = deadline_us;
+}
+
+/* Nearly all POSTs have the same timeout, so that the right place is at the end of the list. */
+static void
+poster_insert(struct poster *poster, struct post *post, int64_t now)
+{
+	struct post *before = TAILQ_LAST(&poster->posts, post_list);
+
+	while (before != NULL && before->deadline_us > post->deadline_us)
+		before = TAILQ_PREV(before, post_list, link);
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&poster->posts, before, post, link);
+	else
+		TAILQ_INSERT_HEAD(&poster->posts, post, link);
+	/* The timer is left to fire early when the first POST has gone: cheaper than moving it. */
+	if (poster->armed_us > post->deadline_us)
+		poster_arm(poster, post->deadline_us, now);
+}
+
+struct post *
+poster_add(struct poster *poster, int64_t timeout_ms)
+{
+	struct post *post = TAILQ_FIRST(&poster->spare);
+	struct buf kept = {0};
+
+	if (post != NULL) {
+		TAILQ_REMOVE(&poster->spare, post, link);
+		poster->nspare--;
+		kept = post->kept;
+	} else {
+		post = xmalloc(sizeof *post);
+	}
+	memset(post, 0, sizeof *post);
+	post->kept = kept;
+	buf_reset(&post->kept);
+	post->poster = poster;
+	post->start_us = clock_mono_us();
+	post->deadline_us = post->start_us + timeout_ms * 1000;
+	poster_insert(poster, post, post->start_us);
+	return post;
+}
+
+static void
+poster_unqueue(struct post *post)
+{
+	if (!post->queued)
+		return;
+	post->queued = false;
+	TAILQ_REMOVE(&post->poster->queue, post, work);
+	post->poster->nqueue--;
+}
+
+static void
+poster_discard(struct post *post)
+{
+	buf_clear(&post->kept);
+	free(post);
+}
+
+static void
+poster_spare(struct poster *poster, struct post *post)
+{
+	if (poster->nspare == POSTER_SPARE) {
+		poster_discard(post);
+		return;
+	}
+	TAILQ_INSERT_HEAD(&poster->spare, post, link);
+	poster->nspare++;
+}
+
+void
+poster_remove(struct post *post)
+{
+	TAILQ_REMOVE(&post->poster->posts, post, link);
+	poster_unqueue(post);
+	poster_spare(post->poster, post);
+}
+
+void
+poster_enqueue(struct post *post)
+{
+	struct poster *poster = post->poster;
+
+	if (post->queued)
+		return;
+	post->queued = true;
+	TAILQ_INSERT_TAIL(&poster->queue, post, work);
+	if (poster->nqueue++ == 0 && poster->gone == NULL)
+		event_active(&poster->work, EV_TIMEOUT, 0);
+}
+
+static void
+poster_ev_work(evutil_socket_t fd, short what, void *arg)
+{
+	struct poster *poster = arg;
+	size_t left = poster->nqueue;
+	struct timeval next_turn = {0};
+	bool gone = false;
+	struct post *post;
+
+	(void)fd;
+	(void)what;
+	poster->gone = &gone;
+	/* What is added meanwhile waits a turn, so that sockets are looked at in between. */
+	while (!gone && left-- > 0 && (post = TAILQ_FIRST(&poster->queue)) != NULL) {
+		poster_unqueue(post);
+		if (post->state == POST_AGAIN) {
+			post_again(post);
+			continue;
+		}
+		/* Neither free nor listed while fn runs, whatever fn does. */
+		TAILQ_REMOVE(&poster->posts, post, link);
+		post_finish(post);
+		if (gone)
+			poster_discard(post);
+		else
+			poster_spare(poster, post);
+	}
+	if (gone)
+		return;
+	poster->gone = NULL;
+	if (!TAILQ_EMPTY(&poster->queue))
+		event_add(&poster->work, &next_turn);
+}
+
+static void
+poster_ev_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct poster *poster = arg;
+	int64_t now = clock_mono_us();
+	struct post *post;
+
+	(void)fd;
+	(void)what;
+	poster->armed_us = INT64_MAX;
+	TAILQ_FOREACH(post, &poster->posts, link)
+	{
+		if (post->deadline_us > now) {
+			poster_arm(poster, post->deadline_us, now);
+			return;
+		}
+		post_expire(post); /* stays in the list: only the queue removes */
+	}
+}
