@@ -15,7 +15,7 @@ fault_part_len(const char *s)
 	size_t n = strnlen(s, FAULT_PART_MAX);
 
 	if (n == FAULT_PART_MAX)
-		while (n > FAULT_PART_MAX - 4 && ((unsigned char)s[n] & 0xc0) == 0x80)
+		while (n > FAULT_PART_MAX - 3 && ((unsigned char)s[n] & 0xc0) == 0x80)
 			n--;
 	return n;
 }

@@ -69,15 +69,24 @@ json_yajl_free(void *ctx, void *p)
 	(void)p;
 }
 
-/* Where the token begins that yajl just reported: nothing but white space and punctuation lies
- * between it and the last one. */
+static size_t
+json_skip_space(const struct json_parser *p, size_t at)
+{
+	while (at < p->len && (p->text[at] == ' ' || p->text[at] == '\n' || p->text[at] == '\r' ||
+				  p->text[at] == '\t'))
+		at++;
+	return at;
+}
+
+/* Where the token begins that yajl just reported: nothing but white space and one comma or colon
+ * lies between it and the last one. */
 static size_t
 json_token_start(const struct json_parser *p)
 {
-	size_t at = p->at;
+	size_t at = json_skip_space(p, p->at);
 
-	while (at < p->len && memchr(" \t\r\n,:", p->text[at], 6) != NULL)
-		at++;
+	if (at < p->len && (p->text[at] == ',' || p->text[at] == ':'))
+		at = json_skip_space(p, at + 1);
 	return at;
 }
 
@@ -259,14 +268,6 @@ static const char *const json_words[][2] = {
     {"exponent", "expected a digit in the exponent"},
     {"minus", "expected a digit after the minus sign"},
 };
-
-static size_t
-json_skip_space(const struct json_parser *p, size_t at)
-{
-	while (at < p->len && memchr(" \t\r\n", p->text[at], 4) != NULL)
-		at++;
-	return at;
-}
 
 /* Where the token begins that did not fit, which yajl had read up to about `end`: commas and
  * colons may lie between it and the last value or key. */
