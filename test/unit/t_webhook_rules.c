@@ -173,6 +173,8 @@ t_header_names(void **state)
 		t_accepted(HEADER, good[i]);
 	help_create_refused(HELP_ENDPOINT("'headers':{'X-Foo':['1'],'B':['2'],'x-foo':['3']}"),
 	    "endpoint.headers.x-foo: differs from another only in case\n");
+	/* a null member is absent */
+	webhook_free(help_create(HELP_ENDPOINT("'headers':{'x-a':null,'X-A':['1'],'X-a':null}")));
 }
 
 static void
@@ -213,7 +215,8 @@ t_header_limits(void **state)
 {
 	char *fifty = t_headers(25, 2, "v"), *single = t_headers(50, 1, "v");
 	char *over = t_headers(51, 1, "v"), *many = t_headers(1, 51, "v");
-	char *v8190 = t_repeat("v", 8190), *v8191 = t_repeat("v", 8191);
+	char *v8189 = t_repeat("v", 8189), *v8190 = t_repeat("v", 8190),
+	     *v8191 = t_repeat("v", 8191);
 	char *bytes = t_headers(1, 1, v8190), *more_bytes = t_headers(1, 1, v8191);
 
 	(void)state;
@@ -226,12 +229,17 @@ t_header_limits(void **state)
 	    "endpoint.headers: has more than 50 values in all\n");
 	t_refused(HELP_ENDPOINT("'headers':{@}"), more_bytes,
 	    "endpoint.headers: has more than 8192 bytes in all\n");
+	/* a name counts once for each value, as it is sent */
+	t_accepted(HELP_ENDPOINT("'headers':{'N':['1','@']}"), v8189);
+	t_refused(HELP_ENDPOINT("'headers':{'N':['1','@']}"), v8190,
+	    "endpoint.headers: has more than 8192 bytes in all\n");
 	t_refused(HELP_FAILURE("'alertEndpoint':{" HELP_URL ",'headers':{@}}"), many,
 	    "failureHandling.alertEndpoint.headers: has more than 50 values in all\n");
 	free(fifty);
 	free(single);
 	free(over);
 	free(many);
+	free(v8189);
 	free(v8190);
 	free(v8191);
 	free(bytes);

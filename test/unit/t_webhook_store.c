@@ -111,6 +111,7 @@ t_load_replaces(void **state)
 	char *before, *after;
 
 	(void)state;
+	assert_true(help_update(full, "{'addEventTypes':['*']}"));
 	help_store(plain, &doc, &secrets);
 	assert_int_equal(t_load_texts(full, buf_str(&doc), buf_str(&secrets)), 0);
 	before = help_response(plain);
