@@ -4,8 +4,8 @@
 
 #include "proto/shape.h"
 
-#define RULE_TAG_MAX 255                     /* bytes */
-#define RULE_OVERLAP_MAX (30 * 24 * 60 * 60) /* seconds */
+#define RULE_TAG_MAX 255         /* bytes */
+#define RULE_OVERLAP_MAX 2592000 /* seconds: 30 days */
 
 shape_judge_fn rule_name;
 shape_judge_fn rule_event_types;
