@@ -34,7 +34,7 @@
 #include "base/mem.h"
 #include "store/embedded_dir.h"
 
-#define START_MS 10000   /* for a new server to listen */
+#define START_MS 5000    /* for a new server to load */
 #define ADOPT_MS 5000    /* for an old one to answer, or to go */
 #define STOP_MS 10000    /* for it to exit */
 #define POLL_MS 10       /* between looks at the socket during the start */
@@ -55,15 +55,18 @@ struct embedded {
 	int64_t backoff_ms;
 };
 
+enum embedded_answer { EMBEDDED_SILENT, EMBEDDED_LOADING, EMBEDDED_READY };
+
 static void embedded_ev_exit(evutil_socket_t fd, short what, void *arg);
 static void embedded_ev_retry(evutil_socket_t fd, short what, void *arg);
 
-/* Whether something answers on the socket, if only that it is loading; *pid is who listens. */
-static bool
-embedded_answers(const struct embedded *embedded, pid_t *pid)
+/* What is heard on the socket; *pid is who listens. */
+static enum embedded_answer
+embedded_ask(const struct embedded *embedded, pid_t *pid)
 {
 	const struct timeval timeout = {.tv_sec = ANSWER_SECONDS};
 	redisContext *redis = redisConnectUnixWithTimeout(embedded->dir.socket, timeout);
+	enum embedded_answer answer = EMBEDDED_SILENT;
 	struct ucred peer = {0};
 	socklen_t len = sizeof peer;
 	redisReply *reply = NULL;
@@ -72,11 +75,15 @@ embedded_answers(const struct embedded *embedded, pid_t *pid)
 	    getsockopt(redis->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
 		reply = redisCommand(redis, "PING");
 	*pid = peer.pid;
-	if (reply != NULL)
+	if (reply != NULL) {
+		answer = EMBEDDED_READY;
+		if (reply->str != NULL && strncmp(reply->str, "LOADING", 7) == 0)
+			answer = EMBEDDED_LOADING;
 		freeReplyObject(reply);
+	}
 	if (redis != NULL)
 		redisFree(redis);
-	return reply != NULL;
+	return answer;
 }
 
 /* From down to running.  0, or -1 with errno. */
@@ -196,7 +203,8 @@ embedded_spawn(struct embedded *embedded, struct buf *why)
 		    why, "cannot start redis-server in %s: %s", embedded->dir.path, strerror(rc));
 	else if (embedded_watch(embedded, pid, true)) {
 		rc = errno;
-		buf_printf(why, "cannot watch redis-server: %s", strerror(rc));
+		buf_printf(
+		    why, "cannot watch redis-server: pidfd_open: %s: use --redis", strerror(rc));
 		kill(pid, SIGKILL);
 		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 			continue;
@@ -218,14 +226,15 @@ embedded_log(enum log_level level, const char *msg, pid_t pid)
 	log_end();
 }
 
-/* Waits until the new server listens.  0, or -1 and why when it has exited instead. */
+/* Waits until the new server has loaded.  0, or -1 and why when it has exited instead; one that
+ * takes long is left to it. */
 static int
 embedded_await(struct embedded *embedded, struct buf *why)
 {
 	int64_t deadline = clock_mono_ms() + START_MS;
 	pid_t pid = embedded->pid, listener;
 
-	while (!embedded_answers(embedded, &listener)) {
+	while (embedded_ask(embedded, &listener) != EMBEDDED_READY) {
 		struct pollfd fd = {.fd = embedded->pidfd, .events = POLLIN};
 
 		if (poll(&fd, 1, POLL_MS) > 0) {
@@ -256,7 +265,7 @@ embedded_adopt(struct embedded *embedded, struct buf *why)
 	int64_t deadline = clock_mono_ms() + ADOPT_MS;
 	pid_t pid;
 
-	while (!embedded_answers(embedded, &pid)) {
+	while (embedded_ask(embedded, &pid) == EMBEDDED_SILENT) {
 		int lock = embedded_dir_lock_server(&embedded->dir);
 
 		if (lock >= 0) {

@@ -12,8 +12,8 @@ struct embedded_opts {
 
 /*
  * Takes the directory for this process alone and starts redis-server (from PATH) in it, or adopts
- * the one that an evhookd which was killed left running there.  Blocks, for at most some seconds,
- * until it answers (it may still be loading) or has failed.
+ * the one that an evhookd which was killed left running there.  Blocks until it has loaded its data
+ * or failed, but for at most 5 s: it may still be loading then.
  *
  * From then on the loop watches it: when it dies that is logged, and it is started again with a
  * back-off of 100 ms to 5 s; whoever uses the socket just reconnects.
