@@ -88,13 +88,14 @@ static void
 claim_read(struct claim_op *op, const redisReply *reply)
 {
 	struct claim_result *result = &op->result;
-	const size_t first = 4;
+	const size_t first = 5;
 	size_t most = 0;
 	int64_t now = reply_int(reply, 0);
 	int64_t next = reply_int(reply, 3);
 
 	result->lease_end = reply_int(reply, 1);
 	result->position = *reply_text(reply, 2, NULL) == '\0' ? -1 : reply_int(reply, 2);
+	result->more = reply_is(reply, 4, "1");
 	result->next_in_ms = next == 0 ? -1 : next > now ? next - now : 0;
 	for (size_t i = first; i < reply->elements; i++)
 		most += reply->element[i]->elements;
@@ -125,7 +126,7 @@ claim_on_reply(void *arg, enum answer answer, const redisReply *reply)
 	struct claim_op *op = arg;
 	enum store_err err = store_judge("claim", answer, reply);
 
-	if (err == STORE_OK && !reply_is_array(reply, 4))
+	if (err == STORE_OK && !reply_is_array(reply, 5))
 		err = STORE_UNAVAILABLE;
 	if (err == STORE_OK)
 		claim_read(op, reply);

@@ -134,6 +134,12 @@ queue_due(struct store *store, queue_due_fn *fn, void *arg)
 }
 
 unsigned
+queue_shards(const struct store *store)
+{
+	return store->keys.shards;
+}
+
+unsigned
 queue_shard(const struct store *store, const struct uuid *tenant)
 {
 	return keys_shard(&store->keys, tenant);

@@ -29,6 +29,7 @@ struct claim_group {
 struct claim_result {
 	int64_t lease_end;
 	int64_t position;     /* to go on from; -1 when all due queues were looked at */
+	bool more; /* queues that were not passed over still have due deliveries */
 	int64_t next_in_ms;   /* until the next queue is due; -1 for none */
 	struct claim_group *groups;
 	size_t n;
@@ -56,6 +57,7 @@ void queue_claim(
 typedef void queue_due_fn(void *arg, enum store_err err, const int64_t *in_ms, unsigned shards);
 void queue_due(struct store *store, queue_due_fn *fn, void *arg);
 
+unsigned queue_shards(const struct store *store);
 unsigned queue_shard(const struct store *store, const struct uuid *tenant);
 
 /* --- ending leases --- */

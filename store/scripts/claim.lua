@@ -2,9 +2,9 @@
 -- ARGV: lease ms, deliveries wanted, at most so many of one queue, position in the wake-up index,
 --       queues looked at at most, n webhooks that have no room here, these.
 -- Returns {now, lease end, position to go on from ('' at the end), time of the next queue
---       ('' for none), then for each webhook:
---       {webhook, tenant, version, {locator, attempts, what}…}}, what being the queue's own copy of
---       the event or the fields of its stream entry.
+--       ('' for none), '1' when a queue that was not passed over still has due deliveries, then for
+--       each webhook: {webhook, tenant, version, {locator, attempts, what}…}}, what being the
+--       queue's own copy of the event or the fields of its stream entry.
 -- Queues of webhooks that are gone are removed; what waits for an inactive one is dropped here.
 local lease_ms, wanted, each = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local position, looks = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -12,12 +12,20 @@ local nfull = tonumber(ARGV[6])
 local BYTES_MAX = 4 * 1024 * 1024
 local now = now_ms()
 local due = p .. 'due'
-local out = { int(now), int(now + lease_ms), '', '' }
+local out = { int(now), int(now + lease_ms), '', '', '' }
 local full = {}
 for i = 1, nfull do
 	full[ARGV[6 + i]] = true
 end
 local bytes = 0
+
+local function suffix_of(fields)
+	for i = 1, #fields, 2 do
+		if fields[i] == 'suffix' then
+			return fields[i + 1]
+		end
+	end
+end
 
 -- The copy that the queue keeps, or the stream's entry; nil when the event is nowhere.
 local function event_of(webhook, tenant, locator)
@@ -29,7 +37,7 @@ local function event_of(webhook, tenant, locator)
 	end
 	local id = stream_id(locator)
 	local entry = redis.call('XRANGE', p .. 'ev:' .. tenant, id, id)[1]
-	if not entry then
+	if not entry or suffix_of(entry[2]) ~= string.sub(locator, 15) then
 		return nil
 	end
 	bytes = bytes + 100
@@ -80,6 +88,7 @@ local passed = 0
 for i, webhook in ipairs(queues) do
 	if wanted <= 0 or bytes >= BYTES_MAX then
 		out[3] = int(position + passed)
+		out[5] = '1'
 		break
 	end
 	if full[webhook] then
@@ -98,6 +107,7 @@ for i, webhook in ipairs(queues) do
 		local next_at = rewake(webhook)
 		if next_at and next_at <= now then
 			passed = passed + 1
+			out[5] = '1'
 		end
 	end
 	if i == looks then

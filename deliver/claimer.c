@@ -1,0 +1,320 @@
+/*
+ * Claiming: when to look into Redis for due deliveries, and taking them.
+ *
+ * For each shard it keeps when work is due there.  It learns that from a look at all shards once a
+ * second (one script), from the answers to its own claims, and from what this process does itself;
+ * a claim goes out when something is due and there is room.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "deliver/dispatch_internal.h"
+
+#define LOOK_EVERY_MS 1000
+#define CLAIM_MAX 256	  /* deliveries that one claim takes */
+#define CLAIM_EACH_MAX 64 /* of one webhook */
+#define CLAIM_FULL_MAX 1000
+#define NEVER INT64_MAX
+
+struct claim_shard {
+	int64_t due_ms;	  /* monotonic; NEVER */
+	int64_t position; /* in its wake-up index, to go on from */
+	bool claiming;
+	bool poked; /* while a claim was under way */
+};
+
+struct claimer {
+	struct dispatch *dispatch;
+	struct event *timer;
+	struct claim_shard *shards;
+	unsigned nshards;
+	int64_t earliest_ms; /* least due_ms of the shards that are not being claimed */
+	int64_t look_ms;     /* monotonic: when to look at all of them */
+	bool looking;
+};
+
+struct claim {
+	struct claimer *claimer;
+	unsigned shard;
+	int64_t asked_ms;
+};
+
+/* --- when --- */
+
+static void
+claimer_find_earliest(struct claimer *claimer)
+{
+	claimer->earliest_ms = NEVER;
+	for (unsigned i = 0; i < claimer->nshards; i++)
+		if (!claimer->shards[i].claiming &&
+		    claimer->shards[i].due_ms < claimer->earliest_ms)
+			claimer->earliest_ms = claimer->shards[i].due_ms;
+}
+
+/* Sleeps until something is due or the next look; what is due already waits for room, and the
+ * end of a delivery brings us back. */
+static void
+claimer_sleep(struct claimer *claimer)
+{
+	int64_t now = clock_mono_ms();
+	int64_t at = claimer->look_ms;
+	struct timeval tv;
+
+	if (claimer->earliest_ms > now && claimer->earliest_ms < at)
+		at = claimer->earliest_ms;
+	at = at > now ? at - now : 0;
+	tv.tv_sec = at / 1000;
+	tv.tv_usec = (at % 1000) * 1000;
+	event_add(claimer->timer, &tv);
+}
+
+static void
+claimer_set_due(struct claimer *claimer, unsigned shard, int64_t due_ms, int64_t position)
+{
+	claimer->shards[shard].due_ms = due_ms;
+	claimer->shards[shard].position = position;
+}
+
+void
+claimer_poke(struct claimer *claimer, const struct uuid *tenant)
+{
+	unsigned i = queue_shard(claimer->dispatch->opts.store, tenant);
+	struct claim_shard *shard = &claimer->shards[i];
+	int64_t now = clock_mono_ms();
+
+	if (shard->claiming) {
+		shard->poked = true;
+		return;
+	}
+	if (shard->due_ms > now)
+		claimer_set_due(claimer, i, now, 0);
+	if (claimer->earliest_ms > now)
+		claimer->earliest_ms = now;
+	dispatch_run_turn(claimer->dispatch);
+}
+
+/* --- claiming --- */
+
+static size_t
+claimer_room(const struct dispatch *dispatch)
+{
+	size_t most = 2 * dispatch->opts.delivery_concurrency;
+	size_t room;
+
+	if (dispatch->draining || dispatch->held_bytes >= HELD_BYTES_MAX)
+		return 0;
+	if (most > HELD_MAX)
+		most = HELD_MAX;
+	room = dispatch->held < most ? most - dispatch->held : 0;
+	return room < CLAIM_MAX ? room : CLAIM_MAX;
+}
+
+static void
+claimer_take(struct claim *claim, const struct claim_result *result)
+{
+	struct dispatch *dispatch = claim->claimer->dispatch;
+
+	for (size_t i = 0; i < result->n; i++) {
+		const struct claim_group *group = &result->groups[i];
+		struct target *target = target_get(dispatch, &group->tenant, &group->webhook);
+
+		target_saw_version(target, group->version);
+		for (size_t j = 0; j < group->n; j++) {
+			struct payload *payload = payload_new(&group->events[j].parts);
+			struct delivery *delivery =
+			    delivery_new(target, payload, result->lease_end, claim->asked_ms);
+
+			delivery->number = group->events[j].attempts + 1;
+			payload_unref(payload);
+		}
+		dispatch->totals.claimed += group->n;
+		target_update(target);
+	}
+}
+
+static void
+claimer_on_claim(void *arg, enum store_err err, const struct claim_result *result)
+{
+	struct claim *claim = arg;
+	struct claimer *claimer = claim->claimer;
+	struct claim_shard *shard = &claimer->shards[claim->shard];
+	int64_t now = clock_mono_ms();
+
+	shard->claiming = false;
+	if (err != STORE_OK) {
+		claimer_set_due(claimer, claim->shard, NEVER, 0); /* the next look knows */
+	} else {
+		if (shard->poked || result->more || result->position >= 0)
+			claimer_set_due(
+			    claimer, claim->shard, now, result->position >= 0 ? result->position : 0);
+		else
+			claimer_set_due(claimer, claim->shard,
+			    result->next_in_ms < 0 ? NEVER : now + result->next_in_ms, 0);
+		claimer_take(claim, result);
+	}
+	shard->poked = false;
+	free(claim);
+	claimer_find_earliest(claimer);
+	claimer_sleep(claimer);
+	dispatch_run_turn(claimer->dispatch);
+}
+
+/* The webhooks of a shard that are full here: passed over, and looked at again once they are not. */
+static size_t
+claimer_list_full(struct dispatch *dispatch, unsigned shard, struct ulid *full)
+{
+	struct share *share, *next;
+	struct target *target;
+	size_t n = 0;
+
+	HASH_ITER(hh, dispatch->shares, share, next)
+	{
+		if (share->shard != shard)
+			continue;
+		TAILQ_FOREACH(target, &share->full, full_entry)
+		{
+			if (n == CLAIM_FULL_MAX)
+				return n;
+			target->backlog = true;
+			full[n++] = target->locator;
+		}
+	}
+	return n;
+}
+
+static void
+claimer_claim(struct claimer *claimer, unsigned i, size_t room)
+{
+	struct dispatch *dispatch = claimer->dispatch;
+	struct claim *claim = xcalloc(1, sizeof *claim);
+	struct ulid full[CLAIM_FULL_MAX];
+	struct claim_request request = {
+	    .shard = i,
+	    .lease_ms = dispatch->opts.lease_ms,
+	    .wanted = room,
+	    .each = CLAIM_EACH_MAX,
+	    .position = claimer->shards[i].position,
+	    .full = full,
+	};
+
+	claim->claimer = claimer;
+	claim->shard = i;
+	claim->asked_ms = clock_mono_ms();
+	request.nfull = claimer_list_full(dispatch, i, full);
+	claimer->shards[i].claiming = true;
+	queue_claim(dispatch->opts.store, &request, claimer_on_claim, claim);
+}
+
+void
+claimer_turn(struct claimer *claimer)
+{
+	int64_t now = clock_mono_ms();
+	size_t room = claimer_room(claimer->dispatch);
+
+	if (!claimer->dispatch->up || room == 0 || claimer->earliest_ms > now)
+		return;
+	for (unsigned i = 0; i < claimer->nshards && room > 0; i++) {
+		if (claimer->shards[i].claiming || claimer->shards[i].due_ms > now)
+			continue;
+		claimer_claim(claimer, i, room);
+		room /= 2; /* several claims under way must not overshoot by much */
+	}
+	claimer_find_earliest(claimer);
+	claimer_sleep(claimer);
+}
+
+/* --- looking --- */
+
+static void
+claimer_on_due(void *arg, enum store_err err, const int64_t *in_ms, unsigned shards)
+{
+	struct claimer *claimer = arg;
+	int64_t now = clock_mono_ms();
+
+	claimer->looking = false;
+	claimer->look_ms = now + LOOK_EVERY_MS;
+	for (unsigned i = 0; err == STORE_OK && i < shards; i++) {
+		struct claim_shard *shard = &claimer->shards[i];
+		int64_t due_ms = in_ms[i] < 0 ? NEVER : now + in_ms[i];
+
+		if (!shard->claiming && due_ms < shard->due_ms)
+			claimer_set_due(claimer, i, due_ms, 0);
+	}
+	claimer_find_earliest(claimer);
+	claimer_sleep(claimer);
+	dispatch_run_turn(claimer->dispatch);
+}
+
+static void
+claimer_ev_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct claimer *claimer = arg;
+
+	(void)fd;
+	(void)what;
+	if (!claimer->dispatch->up || claimer->dispatch->draining)
+		return;
+	if (clock_mono_ms() >= claimer->look_ms && !claimer->looking) {
+		claimer->looking = true;
+		claimer->look_ms = NEVER;
+		queue_due(claimer->dispatch->opts.store, claimer_on_due, claimer);
+	}
+	claimer_turn(claimer);
+	claimer_sleep(claimer);
+}
+
+void
+claimer_look(struct claimer *claimer)
+{
+	if (claimer->looking || !claimer->dispatch->up)
+		return;
+	claimer->look_ms = clock_mono_ms();
+	claimer_sleep(claimer);
+}
+
+/* --- life --- */
+
+void
+claimer_up(struct claimer *claimer)
+{
+	for (unsigned i = 0; i < claimer->nshards; i++)
+		if (!claimer->shards[i].claiming)
+			claimer_set_due(claimer, i, NEVER, 0);
+	claimer->earliest_ms = NEVER;
+	claimer->looking = false;
+	claimer_look(claimer);
+}
+
+void
+claimer_down(struct claimer *claimer)
+{
+	event_del(claimer->timer);
+}
+
+struct claimer *
+claimer_new(struct dispatch *dispatch)
+{
+	struct claimer *claimer = xcalloc(1, sizeof *claimer);
+
+	claimer->dispatch = dispatch;
+	claimer->nshards = queue_shards(dispatch->opts.store);
+	claimer->shards = xcalloc(claimer->nshards, sizeof *claimer->shards);
+	for (unsigned i = 0; i < claimer->nshards; i++)
+		claimer->shards[i].due_ms = NEVER;
+	claimer->earliest_ms = NEVER;
+	claimer->timer = evtimer_new(dispatch->opts.base, claimer_ev_timer, claimer);
+	if (claimer->timer == NULL)
+		abort();
+	return claimer;
+}
+
+void
+claimer_free(struct claimer *claimer)
+{
+	event_free(claimer->timer);
+	free(claimer->shards);
+	free(claimer);
+}

@@ -1,0 +1,292 @@
+/* One delivery on this instance, from its lease to what Redis is to know of it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "deliver/dispatch_internal.h"
+
+static void delivery_on_post(void *arg, const struct post_result *result);
+
+/* --- states --- */
+
+static const char *
+delivery_state_name(enum delivery_state state)
+{
+	static const char *const names[] = {"WAITING", "POSTING", "SETTLING", "RELEASING"};
+
+	return names[state];
+}
+
+static struct delivery_list *
+delivery_list_of(struct delivery *delivery)
+{
+	struct target *target = delivery->target;
+
+	switch (delivery->state) {
+	case DELIVERY_WAITING:
+		return &target->waiting;
+	case DELIVERY_POSTING:
+		return &target->posting;
+	case DELIVERY_SETTLING:
+		return &target->settling;
+	case DELIVERY_RELEASING:
+	default:
+		return &target->releasing;
+	}
+}
+
+/* Adds or takes away what the delivery counts for in its state. */
+static void
+delivery_count(struct delivery *delivery, bool in)
+{
+	struct target *target = delivery->target;
+	struct dispatch *dispatch = target->dispatch;
+	size_t one = in ? 1 : (size_t)-1;
+
+	if (in)
+		TAILQ_INSERT_TAIL(delivery_list_of(delivery), delivery, entry);
+	else
+		TAILQ_REMOVE(delivery_list_of(delivery), delivery, entry);
+	if (delivery->state == DELIVERY_WAITING) {
+		target->nwaiting += one;
+		dispatch->waiting += one;
+	} else if (delivery->state == DELIVERY_POSTING) {
+		target->inflight += one;
+		target->share->inflight += one;
+		dispatch->inflight += one;
+	}
+}
+
+/* The only place where the state changes. */
+static void
+delivery_enter(struct delivery *delivery, enum delivery_state state)
+{
+	struct target *target = delivery->target;
+
+	if (log_on(LOG_DEBUG)) {
+		log_begin(LOG_DEBUG, "delivery state");
+		log_str("event", delivery->payload->locator.s);
+		log_str("webhook", target->locator.s);
+		log_str("from", delivery_state_name(delivery->state));
+		log_str("to", delivery_state_name(state));
+		log_end();
+	}
+	delivery_count(delivery, false);
+	delivery->state = state;
+	delivery_count(delivery, true);
+	if (state == DELIVERY_SETTLING || state == DELIVERY_RELEASING)
+		target_mark_dirty(target);
+	target_update(target);
+}
+
+/* --- life --- */
+
+struct delivery *
+delivery_new(
+    struct target *target, struct payload *payload, int64_t lease_end, int64_t asked_ms)
+{
+	struct dispatch *dispatch = target->dispatch;
+	struct delivery *delivery = xcalloc(1, sizeof *delivery);
+
+	delivery->target = target;
+	delivery->payload = payload_ref(payload);
+	delivery->lease_end = lease_end;
+	delivery->start_by_ms = asked_ms + dispatch->start_within_ms;
+	delivery->number = 1;
+	delivery->state = DELIVERY_WAITING;
+	dispatch->held++;
+	dispatch->held_bytes += payload->body.len;
+	delivery_count(delivery, true);
+	return delivery;
+}
+
+void
+delivery_forget(struct delivery *delivery)
+{
+	struct target *target = delivery->target;
+	struct dispatch *dispatch = target->dispatch;
+
+	if (delivery->post != NULL)
+		post_cancel(delivery->post);
+	delivery_count(delivery, false);
+	dispatch->held--;
+	dispatch->held_bytes -= delivery->payload->body.len;
+	payload_unref(delivery->payload);
+	free(delivery->message);
+	free(delivery->response);
+	free(delivery);
+	target->idle_since_ms = clock_mono_ms();
+	target_update(target);
+	dispatch_run_turn(dispatch);
+}
+
+void
+delivery_release(struct delivery *delivery)
+{
+	if (delivery->post != NULL)
+		post_cancel(delivery->post);
+	delivery->post = NULL;
+	delivery_enter(delivery, DELIVERY_RELEASING);
+}
+
+/* --- the attempt --- */
+
+/* Decimal digits and a NUL, ending at the end of text; returns where they begin. */
+static const char *
+delivery_decimal(char text[24], uint64_t n)
+{
+	char *p = text + 23;
+
+	*p = '\0';
+	do
+		*--p = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	return p;
+}
+
+/* "v1,…", and a second one while a replaced secret still counts. */
+static void
+delivery_sign(const struct delivery *delivery, int64_t now_ms, char out[2 * SIGNATURE_LEN + 2])
+{
+	const struct target *target = delivery->target;
+	const struct payload *payload = delivery->payload;
+	const struct buf *body = &payload->body;
+
+	signer_sign(
+	    target->signer, payload->locator.s, now_ms / 1000, body->data, body->len, out);
+	if (target->previous_signer == NULL || target->webhook->previous_until <= now_ms)
+		return;
+	out[SIGNATURE_LEN] = ' ';
+	signer_sign(target->previous_signer, payload->locator.s, now_ms / 1000, body->data,
+	    body->len, out + SIGNATURE_LEN + 1);
+}
+
+#define DELIVERY_OWN_HEADERS 5
+
+void
+delivery_start(struct delivery *delivery)
+{
+	struct target *target = delivery->target;
+	struct dispatch *dispatch = target->dispatch;
+	int64_t now_ms = clock_wall_ms();
+	struct post_header headers[HEADER_VALUES_MAX + 2 + DELIVERY_OWN_HEADERS];
+	char timestamp[24], number[24], signature[2 * SIGNATURE_LEN + 2];
+	size_t n = 0;
+	struct post_request request = {
+	    .url = &target->url,
+	    .verify = target->webhook->endpoint.secure_ssl,
+	    .headers = headers,
+	    .body = delivery->payload->body.data,
+	    .body_len = delivery->payload->body.len,
+	    .timeout_ms = dispatch->opts.delivery_timeout_ms,
+	};
+
+	headers[n++] = target->headers[0]; /* Content-Type first, as people expect it */
+	headers[n++] = (struct post_header){"webhook-id", delivery->payload->locator.s};
+	headers[n++] = (struct post_header){
+	    "webhook-timestamp", delivery_decimal(timestamp, (uint64_t)(now_ms / 1000))};
+	if (target->signer != NULL) {
+		delivery_sign(delivery, now_ms, signature);
+		headers[n++] = (struct post_header){"webhook-signature", signature};
+	}
+	headers[n++] = (struct post_header){"webhook-event-type", delivery->payload->type};
+	headers[n++] = (struct post_header){
+	    "webhook-attempt", delivery_decimal(number, delivery->number)};
+	for (size_t i = 1; i < target->nheaders; i++)
+		headers[n++] = target->headers[i];
+	request.nheaders = n;
+	delivery->started_ms = clock_mono_ms();
+	delivery->post = post_start(dispatch->opts.poster, &request, delivery_on_post, delivery);
+	delivery_enter(delivery, DELIVERY_POSTING);
+}
+
+/* A timeout halves the connections that the endpoint may have, a success gives one back. */
+static void
+delivery_adapt(struct target *target, bool success, bool timed_out)
+{
+	if (timed_out)
+		target->cap = target->cap > 1 ? target->cap / 2 : 1;
+	else if (success && target->cap < target->dispatch->opts.endpoint_concurrency)
+		target->cap++;
+}
+
+static void
+delivery_keep_response(struct delivery *delivery, const struct post_result *result)
+{
+	size_t n = result->body_len < RESPONSE_KEPT ? result->body_len : RESPONSE_KEPT;
+
+	if (n == 0)
+		return;
+	delivery->response = xstrndup(result->body, n);
+	delivery->response_len = n;
+	for (size_t i = 0; i < n; i++)
+		if (delivery->response[i] == '\0')
+			delivery->response[i] = ' ';
+	/* cut a character that the limit split, and what was never UTF-8 */
+	for (int cut = 0; cut < 3 && delivery->response_len > 0; cut++) {
+		if (utf8_valid(delivery->response, delivery->response_len))
+			return;
+		delivery->response_len--;
+	}
+	for (size_t i = 0; i < delivery->response_len; i++)
+		if ((unsigned char)delivery->response[i] >= 0x80)
+			delivery->response[i] = '?';
+}
+
+static void
+delivery_judge(struct delivery *delivery, const struct post_result *result)
+{
+	struct buf message = {0};
+
+	delivery->status = result->status;
+	delivery->success = result->status >= 200 && result->status <= 299;
+	if (delivery->success)
+		return;
+	if (result->status == 0) {
+		strcpy(delivery->trigger, "timeout");
+		delivery->message = xstrdup(result->message);
+		return;
+	}
+	buf_addi(&message, result->status);
+	memcpy(delivery->trigger, message.data, message.len);
+	buf_reset(&message);
+	buf_printf(&message, "the endpoint answered %d", result->status);
+	delivery->message = buf_take(&message, NULL);
+}
+
+static void
+delivery_log(const struct delivery *delivery)
+{
+	const struct target *target = delivery->target;
+	enum log_level level = LOG_INFO;
+
+	if (!log_on(level))
+		return;
+	log_begin(level, delivery->success ? "delivered" : "delivery failed");
+	log_str("tenant", target->share->tenant.s);
+	log_str("webhook", target->locator.s);
+	log_str("event", delivery->payload->locator.s);
+	log_int("attempt", delivery->number);
+	log_int("status", delivery->status);
+	log_int("ms", delivery->duration_ms);
+	if (!delivery->success)
+		log_str("reason", delivery->message);
+	log_end();
+}
+
+static void
+delivery_on_post(void *arg, const struct post_result *result)
+{
+	struct delivery *delivery = arg;
+	struct target *target = delivery->target;
+
+	delivery->post = NULL;
+	delivery->duration_ms = clock_mono_ms() - delivery->started_ms;
+	delivery_judge(delivery, result);
+	delivery_keep_response(delivery, result);
+	delivery_adapt(target, delivery->success, result->timed_out);
+	delivery_log(delivery);
+	delivery_enter(delivery, DELIVERY_SETTLING);
+}

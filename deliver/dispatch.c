@@ -1,0 +1,345 @@
+/*
+ * The dispatcher: who may start next, and the turn in which everything happens.
+ *
+ * A delivery comes leased, from a publish request of this process or from a claim, and waits at its
+ * target (a webhook).  Once a turn of the loop places are given away: tenants in turn, and within a
+ * tenant its webhooks in turn, each within its cap, a tenant within a quarter of all places while
+ * others wait.  What ended is told to Redis in the same turn, then there may be room to claim more.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "deliver/dispatch_internal.h"
+
+#define TARGET_IDLE_MS 60000 /* an unused target is forgotten after that */
+
+/* --- the turn --- */
+
+void
+dispatch_run_turn(struct dispatch *dispatch)
+{
+	event_active(dispatch->turn, EV_TIMEOUT, 1);
+}
+
+/* A target of the share that may start now; its turn comes again after the others'. */
+static struct target *
+dispatch_next_target(struct share *share)
+{
+	struct target *target = TAILQ_FIRST(&share->ready);
+
+	TAILQ_REMOVE(&share->ready, target, ready_entry);
+	TAILQ_INSERT_TAIL(&share->ready, target, ready_entry);
+	return target;
+}
+
+static void
+dispatch_start_one(struct target *target)
+{
+	struct delivery *delivery = TAILQ_FIRST(&target->waiting);
+
+	if (!target_is_fresh(target))
+		target_changed(target); /* asks, and leaves the ready list */
+	else if (clock_mono_ms() > delivery->start_by_ms)
+		delivery_release(delivery);
+	else
+		delivery_start(delivery);
+}
+
+static void
+dispatch_give_places(struct dispatch *dispatch)
+{
+	size_t most = dispatch->opts.delivery_concurrency;
+	size_t passed = 0; /* tenants in a row that hold their quarter already */
+	struct share *share;
+
+	while (dispatch->inflight < most && passed < dispatch->nready) {
+		share = TAILQ_FIRST(&dispatch->ready);
+		TAILQ_REMOVE(&dispatch->ready, share, entry);
+		TAILQ_INSERT_TAIL(&dispatch->ready, share, entry);
+		if (dispatch->nready > 1 && share->inflight >= (most + 3) / 4) {
+			passed++;
+			continue;
+		}
+		passed = 0;
+		dispatch_start_one(dispatch_next_target(share));
+	}
+}
+
+static void
+dispatch_settle(struct dispatch *dispatch)
+{
+	struct target *target;
+
+	while (dispatch->up && (target = TAILQ_FIRST(&dispatch->dirty)) != NULL) {
+		TAILQ_REMOVE(&dispatch->dirty, target, dirty_entry);
+		target->is_dirty = false;
+		settle_target(target);
+	}
+}
+
+static void
+dispatch_check_drained(struct dispatch *dispatch)
+{
+	void (*done)(void *) = dispatch->drained;
+
+	if (!dispatch->draining || done == NULL || dispatch->held > 0)
+		return;
+	dispatch->drained = NULL;
+	done(dispatch->drained_arg);
+}
+
+static void
+dispatch_ev_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct dispatch *dispatch = arg;
+
+	(void)fd;
+	(void)what;
+	if (!dispatch->draining)
+		dispatch_give_places(dispatch);
+	dispatch_settle(dispatch);
+	claimer_turn(dispatch->claimer);
+	dispatch_check_drained(dispatch);
+}
+
+/* --- what depends on time alone --- */
+
+/* Too late to start within the lease: back to Redis, or just forgotten while it is away. */
+static void
+dispatch_check_waiting(struct target *target, int64_t now)
+{
+	struct delivery *delivery;
+
+	while ((delivery = TAILQ_FIRST(&target->waiting)) != NULL && now > delivery->start_by_ms) {
+		if (target->dispatch->up)
+			delivery_release(delivery);
+		else
+			delivery_forget(delivery);
+	}
+}
+
+static bool
+dispatch_is_idle(const struct target *target, int64_t now)
+{
+	return target->state != TARGET_ASKING && TAILQ_EMPTY(&target->waiting) &&
+	    TAILQ_EMPTY(&target->posting) && TAILQ_EMPTY(&target->settling) &&
+	    TAILQ_EMPTY(&target->releasing) && !target->backlog &&
+	    now - target->idle_since_ms > TARGET_IDLE_MS;
+}
+
+static void
+dispatch_arm_tick(struct dispatch *dispatch)
+{
+	int64_t ms = dispatch->opts.lease_ms / 16;
+	struct timeval tv;
+
+	ms = ms < 50 ? 50 : ms > 1000 ? 1000 : ms;
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = (ms % 1000) * 1000;
+	event_add(dispatch->tick, &tv);
+}
+
+static void
+dispatch_ev_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct dispatch *dispatch = arg;
+	struct target *target, *next;
+	int64_t now = clock_mono_ms();
+
+	(void)fd;
+	(void)what;
+	HASH_ITER(hh, dispatch->targets, target, next)
+	{
+		dispatch_check_waiting(target, now);
+		if (dispatch_is_idle(target, now)) {
+			target_free(target);
+			continue;
+		}
+		if (!TAILQ_EMPTY(&target->settling) || !TAILQ_EMPTY(&target->releasing))
+			target_mark_dirty(target);
+		target_update(target);
+	}
+	if (dispatch->targets != NULL)
+		dispatch_arm_tick(dispatch);
+}
+
+/* --- from the store --- */
+
+void
+dispatch_store_up(struct dispatch *dispatch)
+{
+	dispatch->up = true;
+	for (struct target *target = dispatch->targets; target != NULL; target = target->hh.next)
+		target_changed(target);
+	dispatch_run_turn(dispatch); /* what is to be told goes out before any claim */
+	for (struct target *target = dispatch->targets; target != NULL; target = target->hh.next)
+		target_mark_dirty(target);
+	claimer_up(dispatch->claimer);
+}
+
+void
+dispatch_store_down(struct dispatch *dispatch)
+{
+	dispatch->up = false;
+	claimer_down(dispatch->claimer);
+}
+
+void
+dispatch_webhook_changed(struct dispatch *dispatch, const struct ulid *webhook)
+{
+	struct target *target = target_find(dispatch, webhook);
+
+	if (target != NULL)
+		target_changed(target);
+}
+
+void
+dispatch_look(struct dispatch *dispatch)
+{
+	claimer_look(dispatch->claimer);
+}
+
+/* --- from publishing --- */
+
+void
+dispatch_room(struct dispatch *dispatch, const struct uuid *tenant, struct dispatch_room *room)
+{
+	struct share *share;
+	struct target *target;
+
+	room->nfull = 0;
+	room->leases = 0;
+	if (dispatch->draining || dispatch->held >= HELD_MAX ||
+	    dispatch->held_bytes >= HELD_BYTES_MAX)
+		return;
+	HASH_FIND(hh, dispatch->shares, tenant->s, UUID_LEN, share);
+	if (share != NULL) {
+		if (share->nfull > DISPATCH_FULL_MAX)
+			return;
+		TAILQ_FOREACH(target, &share->full, full_entry)
+		{
+			room->full[room->nfull++] = target->locator;
+		}
+	}
+	room->leases = HELD_MAX - dispatch->held;
+	if (room->leases > LEASES_PER_REQUEST)
+		room->leases = LEASES_PER_REQUEST;
+}
+
+void
+dispatch_take(struct dispatch *dispatch, struct payload *payload, const struct uuid *tenant,
+    const struct ulid *webhook, int64_t version, int64_t lease_end, int64_t asked_ms)
+{
+	struct target *target = target_get(dispatch, tenant, webhook);
+	struct delivery *delivery;
+
+	target_saw_version(target, version);
+	delivery = delivery_new(target, payload, lease_end, asked_ms);
+	if (dispatch->draining)
+		delivery_release(delivery);
+	else
+		target_update(target);
+	if (!event_pending(dispatch->tick, EV_TIMEOUT, NULL))
+		dispatch_arm_tick(dispatch);
+}
+
+void
+dispatch_waiting(
+    struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook)
+{
+	struct target *target = target_find(dispatch, webhook);
+
+	if (target != NULL && target->is_full)
+		target->backlog = true;
+	else
+		claimer_poke(dispatch->claimer, tenant);
+}
+
+/* --- the end --- */
+
+void
+dispatch_drain(struct dispatch *dispatch, void (*done)(void *arg), void *arg)
+{
+	struct target *target;
+
+	dispatch->draining = true;
+	dispatch->drained = done;
+	dispatch->drained_arg = arg;
+	for (target = dispatch->targets; target != NULL; target = target->hh.next)
+		while (!TAILQ_EMPTY(&target->waiting))
+			delivery_release(TAILQ_FIRST(&target->waiting));
+	dispatch_run_turn(dispatch);
+}
+
+void
+dispatch_cut(struct dispatch *dispatch)
+{
+	struct target *target;
+
+	for (target = dispatch->targets; target != NULL; target = target->hh.next)
+		while (!TAILQ_EMPTY(&target->posting))
+			delivery_release(TAILQ_FIRST(&target->posting));
+	dispatch_run_turn(dispatch);
+}
+
+/* --- life --- */
+
+struct dispatch *
+dispatch_new(const struct dispatch_opts *opts)
+{
+	struct dispatch *dispatch = xcalloc(1, sizeof *dispatch);
+	int64_t spare = opts->lease_ms - opts->delivery_timeout_ms;
+
+	dispatch->opts = *opts;
+	spare -= spare > 200 ? 100 : spare / 2;
+	dispatch->start_within_ms = spare < opts->lease_ms / 2 ? spare : opts->lease_ms / 2;
+	TAILQ_INIT(&dispatch->ready);
+	TAILQ_INIT(&dispatch->dirty);
+	dispatch->turn = evtimer_new(opts->base, dispatch_ev_turn, dispatch);
+	dispatch->tick = evtimer_new(opts->base, dispatch_ev_tick, dispatch);
+	if (dispatch->turn == NULL || dispatch->tick == NULL)
+		abort();
+	dispatch->claimer = claimer_new(dispatch);
+	return dispatch;
+}
+
+static void
+dispatch_forget_list(struct delivery_list *list)
+{
+	while (!TAILQ_EMPTY(list))
+		delivery_forget(TAILQ_FIRST(list));
+}
+
+void
+dispatch_free(struct dispatch *dispatch)
+{
+	struct target *target, *next;
+
+	if (dispatch == NULL)
+		return;
+	dispatch->up = false;
+	HASH_ITER(hh, dispatch->targets, target, next)
+	{
+		dispatch_forget_list(&target->waiting);
+		dispatch_forget_list(&target->posting);
+		dispatch_forget_list(&target->settling);
+		dispatch_forget_list(&target->releasing);
+		target_free(target);
+	}
+	claimer_free(dispatch->claimer);
+	event_free(dispatch->turn);
+	event_free(dispatch->tick);
+	free(dispatch);
+}
+
+void
+dispatch_stats(const struct dispatch *dispatch, struct dispatch_stats *stats)
+{
+	*stats = dispatch->totals;
+	stats->held = dispatch->held;
+	stats->waiting = dispatch->waiting;
+	stats->inflight = dispatch->inflight;
+	stats->webhooks = HASH_COUNT(dispatch->targets);
+}

@@ -1,0 +1,175 @@
+/* What the files of the dispatcher share. */
+#ifndef DELIVER_DISPATCH_INTERNAL_H
+#define DELIVER_DISPATCH_INTERNAL_H
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "deliver/dispatch.h"
+#include "proto/sign.h"
+#include "proto/url.h"
+#include "proto/webhook.h"
+#include "store/queue.h"
+
+/* Deliveries that one process holds in memory, and the bytes of their payloads, before publishing
+ * and claiming lease no more to it. */
+#define HELD_MAX 8192
+#define HELD_BYTES_MAX (64 * 1024 * 1024)
+/* Of one webhook, deliveries wait in memory for at most so many times its cap. */
+#define WAITING_PER_CAP 8
+/* One publish request leases at most so many. */
+#define LEASES_PER_REQUEST 1024
+/* Settings older than that are read again before anything starts by them. */
+#define SETTINGS_FRESH_MS 1000
+#define RESPONSE_KEPT 1024
+
+/*
+ * A delivery in memory.
+ *
+ *   WAITING ── a place is free, settings are fresh ──▶ POSTING ── answered or failed ──▶ SETTLING
+ *      │                                                  │                                 │
+ *      │ too late to start in the lease,                  │ cut off in a drain         Redis has it
+ *      │ webhook inactive, drain                          ▼                                 ▼
+ *      └──────────────────────────────────────────▶ RELEASING ── Redis has it ──────────▶ (gone)
+ *
+ * A webhook that was deleted ends its WAITING ones at once: its queue is gone.
+ * delivery_enter() in delivery.c makes all transitions.
+ */
+enum delivery_state { DELIVERY_WAITING, DELIVERY_POSTING, DELIVERY_SETTLING, DELIVERY_RELEASING };
+
+struct delivery {
+	TAILQ_ENTRY(delivery) entry; /* in the target's list of its state */
+	enum delivery_state state;
+	struct target *target;
+	struct payload *payload;
+	int64_t lease_end;   /* Redis' clock: names the lease */
+	int64_t start_by_ms; /* monotonic: later it would outlive the lease */
+	int64_t started_ms;
+	unsigned number; /* of the attempt, from 1 */
+	struct post *post;
+	/* the outcome, from SETTLING on */
+	bool success;
+	bool sent; /* its script is under way */
+	int status;
+	int64_t duration_ms;
+	char trigger[12];
+	char *message;
+	char *response;
+	size_t response_len;
+};
+TAILQ_HEAD(delivery_list, delivery);
+
+/* What a tenant holds of this process. */
+struct share {
+	UT_hash_handle hh;
+	struct uuid tenant;
+	unsigned shard;
+	size_t targets; /* references */
+	size_t inflight;
+	TAILQ_HEAD(, target) ready; /* could start a delivery now */
+	TAILQ_HEAD(, target) full;  /* have no room for more in memory */
+	size_t nfull;
+	TAILQ_ENTRY(share) entry; /* in the dispatcher's list while `ready` is not empty */
+};
+
+/*
+ * A webhook that this process delivers to.
+ *
+ *   UNKNOWN ── something waits ──▶ ASKING ──▶ READY ── a second passed, or it changed ──▶ UNKNOWN
+ *
+ * target_enter() in target.c makes all transitions.
+ */
+enum target_state { TARGET_UNKNOWN, TARGET_ASKING, TARGET_READY };
+
+struct target {
+	UT_hash_handle hh;
+	struct ulid locator;
+	struct dispatch *dispatch;
+	struct share *share;
+	enum target_state state;
+	int64_t changed;    /* how often it was changed since it is known here */
+	int64_t checked_ms; /* when the settings were last known to be true */
+	int64_t idle_since_ms;
+	struct webhook *webhook; /* NULL until READY for the first time */
+	struct url url;
+	struct signer *signer;		/* NULL without hmacEnabled */
+	struct signer *previous_signer; /* of the replaced secret */
+	struct post_header *headers;	/* the same in each attempt; borrowed from webhook */
+	size_t nheaders;
+	size_t cap; /* connections at most, now: 1 .. endpoint_concurrency */
+	size_t inflight;
+	size_t nwaiting;
+	struct delivery_list waiting;
+	struct delivery_list posting;
+	struct delivery_list settling;
+	struct delivery_list releasing;
+	bool is_ready; /* in share->ready */
+	bool is_full;  /* in share->full */
+	bool is_dirty; /* in dispatch->dirty */
+	bool backlog;  /* Redis has more that is due for it */
+	TAILQ_ENTRY(target) ready_entry;
+	TAILQ_ENTRY(target) full_entry;
+	TAILQ_ENTRY(target) dirty_entry;
+};
+
+struct claimer;
+
+struct dispatch {
+	struct dispatch_opts opts;
+	struct target *targets; /* by locator */
+	struct share *shares;	/* by tenant */
+	TAILQ_HEAD(, share) ready;
+	size_t nready;
+	TAILQ_HEAD(, target) dirty; /* have something to tell Redis */
+	struct claimer *claimer;
+	struct event *turn; /* starts and settles once a turn of the loop */
+	struct event *tick; /* what depends on time alone */
+	bool up;
+	int64_t start_within_ms; /* of the lease: a later attempt might outlive it */
+	size_t held;
+	size_t held_bytes;
+	size_t inflight;
+	size_t waiting;
+	bool draining;
+	bool cutting;
+	void (*drained)(void *arg);
+	void *drained_arg;
+	struct dispatch_stats totals; /* the counters; the gauges are filled on reading */
+};
+
+/* dispatch.c */
+void dispatch_run_turn(struct dispatch *dispatch); /* soon, once for however many calls */
+
+/* target.c */
+struct target *target_find(struct dispatch *dispatch, const struct ulid *webhook);
+struct target *target_get(
+    struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook);
+void target_free(struct target *target); /* only when it holds nothing */
+void target_saw_version(struct target *target, int64_t version);
+void target_changed(struct target *target);
+bool target_is_fresh(const struct target *target);
+/* Asks for its settings if it has to, and puts it into or takes it out of the lists. */
+void target_update(struct target *target);
+size_t target_room(const struct target *target); /* for more in memory */
+void target_mark_dirty(struct target *target);
+
+/* delivery.c */
+struct delivery *delivery_new(
+    struct target *target, struct payload *payload, int64_t lease_end, int64_t asked_ms);
+void delivery_start(struct delivery *delivery);
+void delivery_release(struct delivery *delivery); /* WAITING or POSTING: back to Redis */
+void delivery_forget(struct delivery *delivery);  /* frees it, in whatever state */
+
+/* settle.c */
+void settle_target(struct target *target); /* sends what its deliveries came to */
+
+/* claimer.c */
+struct claimer *claimer_new(struct dispatch *dispatch);
+void claimer_free(struct claimer *claimer);
+void claimer_up(struct claimer *claimer);
+void claimer_down(struct claimer *claimer);
+void claimer_look(struct claimer *claimer); /* at all shards, soon */
+void claimer_poke(struct claimer *claimer, const struct uuid *tenant); /* its shard has work */
+void claimer_turn(struct claimer *claimer); /* claims if there is work and room */
+
+#endif

@@ -1,0 +1,36 @@
+/* An event on its way out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "deliver/payload.h"
+
+struct payload *
+payload_new(const struct event_parts *parts)
+{
+	struct payload *payload = xcalloc(1, sizeof *payload);
+	size_t n = strnlen(parts->type, EVENTTYPE_MAX);
+
+	payload->refs = 1;
+	memcpy(payload->locator.s, parts->locator, ULID_LEN);
+	memcpy(payload->type, parts->type, n);
+	buf_reserve(&payload->body, parts->data_len + 320);
+	event_write(parts, true, &payload->body);
+	return payload;
+}
+
+struct payload *
+payload_ref(struct payload *payload)
+{
+	payload->refs++;
+	return payload;
+}
+
+void
+payload_unref(struct payload *payload)
+{
+	if (--payload->refs > 0)
+		return;
+	buf_clear(&payload->body);
+	free(payload);
+}

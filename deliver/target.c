@@ -1,0 +1,345 @@
+/* A webhook that this process delivers to: its settings, its cap, and which lists it is in. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "deliver/dispatch_internal.h"
+#include "store/webhooks.h"
+
+static void target_ask(struct target *target);
+
+/* --- shares --- */
+
+static struct share *
+share_get(struct dispatch *dispatch, const struct uuid *tenant)
+{
+	struct share *share;
+
+	HASH_FIND(hh, dispatch->shares, tenant->s, UUID_LEN, share);
+	if (share == NULL) {
+		share = xcalloc(1, sizeof *share);
+		share->tenant = *tenant;
+		share->shard = queue_shard(dispatch->opts.store, tenant);
+		TAILQ_INIT(&share->ready);
+		TAILQ_INIT(&share->full);
+		HASH_ADD(hh, dispatch->shares, tenant.s, UUID_LEN, share);
+	}
+	share->targets++;
+	return share;
+}
+
+static void
+share_put(struct dispatch *dispatch, struct share *share)
+{
+	if (--share->targets > 0)
+		return;
+	HASH_DELETE(hh, dispatch->shares, share);
+	free(share);
+}
+
+/* --- life --- */
+
+struct target *
+target_find(struct dispatch *dispatch, const struct ulid *webhook)
+{
+	struct target *target;
+
+	HASH_FIND(hh, dispatch->targets, webhook->s, ULID_LEN, target);
+	return target;
+}
+
+struct target *
+target_get(struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook)
+{
+	struct target *target = target_find(dispatch, webhook);
+
+	if (target != NULL)
+		return target;
+	target = xcalloc(1, sizeof *target);
+	target->locator = *webhook;
+	target->dispatch = dispatch;
+	target->share = share_get(dispatch, tenant);
+	target->cap = dispatch->opts.endpoint_concurrency;
+	target->idle_since_ms = clock_mono_ms();
+	TAILQ_INIT(&target->waiting);
+	TAILQ_INIT(&target->posting);
+	TAILQ_INIT(&target->settling);
+	TAILQ_INIT(&target->releasing);
+	HASH_ADD(hh, dispatch->targets, locator.s, ULID_LEN, target);
+	return target;
+}
+
+static void
+target_drop_settings(struct target *target)
+{
+	signer_free(target->signer);
+	signer_free(target->previous_signer);
+	target->signer = NULL;
+	target->previous_signer = NULL;
+	free(target->headers);
+	target->headers = NULL;
+	target->nheaders = 0;
+	webhook_free(target->webhook);
+	target->webhook = NULL;
+}
+
+void
+target_free(struct target *target)
+{
+	struct dispatch *dispatch = target->dispatch;
+
+	target_update(target); /* it holds nothing: out of the lists */
+	if (target->is_full)
+		TAILQ_REMOVE(&target->share->full, target, full_entry);
+	if (target->is_dirty)
+		TAILQ_REMOVE(&dispatch->dirty, target, dirty_entry);
+	HASH_DELETE(hh, dispatch->targets, target);
+	share_put(dispatch, target->share);
+	target_drop_settings(target);
+	free(target);
+}
+
+void
+target_mark_dirty(struct target *target)
+{
+	if (!target->is_dirty) {
+		target->is_dirty = true;
+		TAILQ_INSERT_TAIL(&target->dispatch->dirty, target, dirty_entry);
+	}
+	dispatch_run_turn(target->dispatch);
+}
+
+/* --- lists --- */
+
+size_t
+target_room(const struct target *target)
+{
+	size_t most = target->cap * WAITING_PER_CAP;
+	size_t has = target->nwaiting + target->inflight;
+
+	return has < most ? most - has : 0;
+}
+
+static void
+target_set_ready(struct target *target, bool ready)
+{
+	struct share *share = target->share;
+	struct dispatch *dispatch = target->dispatch;
+
+	if (ready == target->is_ready)
+		return;
+	target->is_ready = ready;
+	if (ready) {
+		if (TAILQ_EMPTY(&share->ready)) {
+			TAILQ_INSERT_TAIL(&dispatch->ready, share, entry);
+			dispatch->nready++;
+		}
+		TAILQ_INSERT_TAIL(&share->ready, target, ready_entry);
+		return;
+	}
+	TAILQ_REMOVE(&share->ready, target, ready_entry);
+	if (TAILQ_EMPTY(&share->ready)) {
+		TAILQ_REMOVE(&dispatch->ready, share, entry);
+		dispatch->nready--;
+	}
+}
+
+/* Full when there is no room; no longer when half of it is free again. */
+static void
+target_set_full(struct target *target)
+{
+	size_t room = target_room(target);
+	bool full = room == 0 || (target->is_full && room < target->cap * WAITING_PER_CAP / 2);
+
+	if (full == target->is_full)
+		return;
+	target->is_full = full;
+	if (full) {
+		TAILQ_INSERT_TAIL(&target->share->full, target, full_entry);
+		target->share->nfull++;
+		return;
+	}
+	TAILQ_REMOVE(&target->share->full, target, full_entry);
+	target->share->nfull--;
+	if (target->backlog) {
+		target->backlog = false;
+		claimer_poke(target->dispatch->claimer, &target->share->tenant);
+	}
+}
+
+void
+target_update(struct target *target)
+{
+	bool wants = target->nwaiting > 0;
+	bool ready = wants && target->state == TARGET_READY && target->inflight < target->cap;
+
+	if (wants && target->state == TARGET_UNKNOWN && target->dispatch->up)
+		target_ask(target);
+	target_set_ready(target, ready);
+	target_set_full(target);
+	if (ready)
+		dispatch_run_turn(target->dispatch);
+}
+
+/* --- settings --- */
+
+static const char *
+target_state_name(enum target_state state)
+{
+	static const char *const names[] = {"UNKNOWN", "ASKING", "READY"};
+
+	return names[state];
+}
+
+/* The only place where the state changes. */
+static void
+target_enter(struct target *target, enum target_state state)
+{
+	if (log_on(LOG_DEBUG) && target->state != state) {
+		log_begin(LOG_DEBUG, "webhook settings");
+		log_str("webhook", target->locator.s);
+		log_str("from", target_state_name(target->state));
+		log_str("to", target_state_name(state));
+		log_end();
+	}
+	target->state = state;
+	if (state == TARGET_READY)
+		target->checked_ms = clock_mono_ms();
+}
+
+bool
+target_is_fresh(const struct target *target)
+{
+	return target->state == TARGET_READY &&
+	    clock_mono_ms() - target->checked_ms <= SETTINGS_FRESH_MS;
+}
+
+void
+target_changed(struct target *target)
+{
+	target->changed++;
+	if (target->state == TARGET_READY)
+		target_enter(target, TARGET_UNKNOWN);
+	target_update(target);
+}
+
+/* Redis said in the same step in which it gave us a delivery which version is in force. */
+void
+target_saw_version(struct target *target, int64_t version)
+{
+	if (target->webhook == NULL || target->state != TARGET_READY)
+		return;
+	if (target->webhook->version == version)
+		target->checked_ms = clock_mono_ms();
+	else if (target->webhook->version < version)
+		target_changed(target);
+}
+
+static size_t
+target_count_headers(const struct headers *headers)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < headers->n; i++)
+		n += headers->list[i].nvalues;
+	return n;
+}
+
+static void
+target_add_header(struct target *target, const char *name, const char *value)
+{
+	target->headers[target->nheaders++] = (struct post_header){name, value};
+}
+
+static void
+target_prepare_headers(struct target *target)
+{
+	const struct endpoint *endpoint = &target->webhook->endpoint;
+	const struct headers *own = &endpoint->headers;
+
+	target->headers = xcalloc(target_count_headers(own) + 2, sizeof *target->headers);
+	target_add_header(target, "Content-Type", "application/json");
+	if (endpoint->tag[0] != '\0')
+		target_add_header(target, "webhook-secret-tag", endpoint->tag);
+	for (size_t i = 0; i < own->n; i++)
+		for (size_t j = 0; j < own->list[i].nvalues; j++)
+			target_add_header(target, own->list[i].name, own->list[i].values[j]);
+}
+
+/* Takes the webhook. */
+static void
+target_use(struct target *target, struct webhook *webhook)
+{
+	const char *why;
+
+	target_drop_settings(target);
+	target->webhook = webhook;
+	if (url_parse(&target->url, webhook->endpoint.url, strlen(webhook->endpoint.url), &why) != 0) {
+		log_begin(LOG_ERROR, "a stored webhook's url cannot be read");
+		log_str("webhook", target->locator.s);
+		log_str("reason", why);
+		log_end();
+	}
+	target_prepare_headers(target);
+	if (!webhook->endpoint.hmac_enabled)
+		return;
+	target->signer = signer_new(webhook->endpoint.secret);
+	if (webhook->previous_secret[0] != '\0')
+		target->previous_signer = signer_new(webhook->previous_secret);
+}
+
+/* What waits for an inactive webhook goes back: the claiming script knows what becomes of it. */
+static void
+target_release_waiting(struct target *target)
+{
+	while (!TAILQ_EMPTY(&target->waiting))
+		delivery_release(TAILQ_FIRST(&target->waiting));
+}
+
+static void
+target_forget_waiting(struct target *target)
+{
+	while (!TAILQ_EMPTY(&target->waiting))
+		delivery_forget(TAILQ_FIRST(&target->waiting));
+}
+
+struct target_ask {
+	struct target *target;
+	int64_t changed;
+};
+
+static void
+target_on_settings(void *arg, enum store_err err, struct webhook *webhook)
+{
+	struct target_ask *ask = arg;
+	struct target *target = ask->target;
+	bool current = ask->changed == target->changed;
+
+	free(ask);
+	if (err == STORE_OK)
+		target_use(target, webhook);
+	if (err == STORE_OK && current)
+		target_enter(target, TARGET_READY);
+	else
+		target_enter(target, TARGET_UNKNOWN);
+	if (err == STORE_MISSING)
+		target_forget_waiting(target);
+	else if (err == STORE_OK && current && !webhook_is_active(webhook))
+		target_release_waiting(target);
+	if (err != STORE_UNAVAILABLE) /* else the next tick asks again */
+		target_update(target);
+}
+
+static void
+target_ask(struct target *target)
+{
+	struct target_ask *ask = xcalloc(1, sizeof *ask);
+
+	ask->target = target;
+	ask->changed = target->changed;
+	target_enter(target, TARGET_ASKING);
+	webhooks_get(target->dispatch->opts.store, &target->share->tenant, &target->locator,
+	    target_on_settings, ask);
+}
