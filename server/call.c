@@ -188,15 +188,13 @@ call_accept_body(struct call *call, size_t max_body)
 void
 call_set_header(struct call *call, const char *name, const char *value)
 {
-	if (call->req != NULL)
-		evhttp_add_header(evhttp_request_get_output_headers(call->req), name, value);
+	evhttp_add_header(evhttp_request_get_output_headers(call->req), name, value);
 }
 
 static void
 call_set_default(struct call *call, const char *name, const char *value)
 {
-	if (call->req != NULL &&
-	    evhttp_find_header(evhttp_request_get_output_headers(call->req), name) == NULL)
+	if (evhttp_find_header(evhttp_request_get_output_headers(call->req), name) == NULL)
 		call_set_header(call, name, value);
 }
 
@@ -273,16 +271,14 @@ call_answer(struct call *call, int status, const char *content_type)
 		return;
 	}
 	call_log(call, status);
-	if (call->req != NULL) {
-		call_set_header(call, "X-Request-Id", call->request_id);
-		if (content_type != NULL)
-			call_set_header(call, "Content-Type", content_type);
-		if (!bodiless) /* for HEAD, what GET would have sent (RFC 9110, 8.6) */
-			call_set_length(call, call->reply.len);
-		if (call->close || http_closing(call))
-			call_set_header(call, "Connection", "close");
-		call_put_body(call, bodiless || call->head);
-	}
+	call_set_header(call, "X-Request-Id", call->request_id);
+	if (content_type != NULL)
+		call_set_header(call, "Content-Type", content_type);
+	if (!bodiless) /* for HEAD, what GET would have sent (RFC 9110, 8.6) */
+		call_set_length(call, call->reply.len);
+	if (call->close || http_closing(call))
+		call_set_header(call, "Connection", "close");
+	call_put_body(call, bodiless || call->head);
 	call->open = false;
 	arena_clear(&call->arena);
 	if (call->reply.cap > CALL_REPLY_COPIED)

@@ -185,7 +185,6 @@ http_on_close(struct evhttp_connection *evcon, void *arg)
 {
 	struct http_conn *conn = arg;
 	struct http *http = conn->http;
-	struct call *call = &conn->call;
 
 	(void)evcon;
 	HASH_DEL(http->by_evcon, conn);
@@ -201,9 +200,9 @@ http_on_close(struct evhttp_connection *evcon, void *arg)
 		http_conn_free(conn);
 		return;
 	}
-	/* evhttp frees the request with the connection, unless it has parted them before */
-	if (evhttp_request_get_connection(call->req) != NULL)
-		call->req = NULL;
+	/* While a handler has the call nothing is read or written, so this is http_free(); should
+	 * evhttp ever lose the connection by itself, it parts the request from it before, and the
+	 * answer frees the request. */
 	http_enter(conn, HTTP_GONE);
 }
 
@@ -319,8 +318,7 @@ http_send(struct call *call, int status, const char *phrase)
 	struct http *http = conn->http;
 
 	http->stats.calls--;
-	if (call->req != NULL)
-		evhttp_send_reply(call->req, status, phrase, NULL);
+	evhttp_send_reply(call->req, status, phrase, NULL);
 	call->req = NULL;
 	if (conn->state == HTTP_GONE) {
 		http_conn_free(conn);

@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "server/http.h"
@@ -509,22 +511,38 @@ test_body(void **state)
 	stop();
 }
 
-/* A body far beyond the limit is evhttp's to refuse, before anything of it is read. */
+/* What evhttp refuses by itself, in HTML: at least the status is right, and the end. */
 static void
-test_body_far_too_long(void **state)
+test_evhttp_refuses(void **state)
 {
+	static const struct {
+		const char *request;
+		int status;
+	} cases[] = {
+	    {POST("/echo", JSON "Content-Length: 100000000\r\n", "x"), 413},
+	    {POST("/echo", JSON "Content-Length: x\r\n", "x"), 400},
+	    {POST("/echo", JSON "Expect: more\r\nContent-Length: 1\r\n", "x"), 417},
+	    {"BREW /hello HTTP/1.1\r\n" HOST "\r\n", 501},
+	    {"get /hello HTTP/1.1\r\n" HOST "\r\n", 501},
+	    {"GET /hello HTTP/2.0\r\n" HOST "\r\n", 400},
+	    {"GET /hello\r\n" HOST "\r\n", 400},
+	    {"GET /hello HTTP/1.1\r\n" HOST "no colon\r\n\r\n", 400},
+	};
 	struct client client;
 	struct answer answer;
+	size_t i;
 
 	(void)state;
 	start(10, LONG_MS, LONG_MS);
-	client_open(&client);
-	client_send(&client, POST("/echo", JSON "Content-Length: 100000000\r\n", "x"));
-	client_read(&client, &answer, true);
-	assert_int_equal(answer.status, 413);
-	answer_clear(&answer);
-	client_wait_end(&client);
-	client_close(&client);
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		client_open(&client);
+		client_send(&client, cases[i].request);
+		client_read(&client, &answer, true);
+		assert_int_equal(answer.status, cases[i].status);
+		answer_clear(&answer);
+		client_wait_end(&client);
+		client_close(&client);
+	}
 	stop();
 }
 
@@ -834,6 +852,35 @@ test_drain(void **state)
 	stop();
 }
 
+/* What had arrived before the drain is still answered. */
+static void
+test_drain_with_requests_under_way(void **state)
+{
+	static const char whole[] = "GET /hello HTTP/1.1\r\n" HOST "\r\n";
+	struct client idle, partial;
+	int done = 0;
+
+	(void)state;
+	start(10, LONG_MS, LONG_MS);
+	client_open(&idle);
+	client_open(&partial);
+	expect(&idle, whole, 200, NULL);
+	expect(&partial, whole, 200, NULL);
+	assert_true(send(bufferevent_getfd(partial.bev), "GET /hello", 10, 0) == 10);
+	event_base_loop(base, EVLOOP_ONCE);
+	assert_true(send(bufferevent_getfd(idle.bev), whole, sizeof whole - 1, 0) > 0);
+	http_drain(http, on_done, &done);
+	expect(&idle, "", 200, "Connection: close");
+	client_wait_end(&idle);
+	assert_int_equal(done, 0);
+	expect(&partial, " HTTP/1.1\r\n" HOST "\r\n", 200, "Connection: close");
+	client_wait_end(&partial);
+	turn_until(is_done, &done);
+	client_close(&idle);
+	client_close(&partial);
+	stop();
+}
+
 static void
 on_done_free(void *arg)
 {
@@ -898,6 +945,67 @@ test_cap(void **state)
 	stop();
 }
 
+/* The server's end of a client's connection: the descriptor whose peer the client is. */
+static int
+server_end(struct client *client)
+{
+	struct sockaddr_in mine, peer;
+	socklen_t len = sizeof mine;
+	int fd;
+
+	getsockname(bufferevent_getfd(client->bev), (struct sockaddr *)&mine, &len);
+	for (fd = 0; fd < 1024; fd++) {
+		len = sizeof peer;
+		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+		    peer.sin_family == AF_INET && peer.sin_port == mine.sin_port)
+			return fd;
+	}
+	return -1;
+}
+
+static void
+test_no_delay(void **state)
+{
+	struct client client;
+	socklen_t len = sizeof(int);
+	int on = 0;
+
+	(void)state;
+	start(10, LONG_MS, LONG_MS);
+	client_open(&client);
+	expect(&client, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, NULL);
+	assert_int_equal(getsockopt(server_end(&client), IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+	assert_int_equal(on, 1);
+	client_close(&client);
+	stop();
+}
+
+/* Without a free descriptor accepting pauses, and goes on by itself. */
+static void
+test_no_descriptors(void **state)
+{
+	struct timeval turn = {.tv_usec = 350000};
+	struct rlimit old, few;
+	struct client client;
+	clock_t began;
+
+	(void)state;
+	start(10, LONG_MS, LONG_MS);
+	client_open(&client);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = (rlim_t)bufferevent_getfd(client.bev) + 1;
+	setrlimit(RLIMIT_NOFILE, &few);
+	began = clock();
+	event_base_loopexit(base, &turn);
+	event_base_dispatch(base);
+	assert_true((clock() - began) * 1000 / CLOCKS_PER_SEC < 150); /* it does not spin */
+	setrlimit(RLIMIT_NOFILE, &old);
+	expect(&client, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, NULL);
+	client_close(&client);
+	stop();
+}
+
 static void
 test_listen(void **state)
 {
@@ -949,7 +1057,7 @@ main(void)
 	    cmocka_unit_test(test_methods),
 	    cmocka_unit_test(test_request_id),
 	    cmocka_unit_test(test_body),
-	    cmocka_unit_test(test_body_far_too_long),
+	    cmocka_unit_test(test_evhttp_refuses),
 	    cmocka_unit_test(test_order_of_checks),
 	    cmocka_unit_test(test_guard_refuses),
 	    cmocka_unit_test(test_slow_requests),
@@ -958,9 +1066,12 @@ main(void)
 	    cmocka_unit_test(test_stuck_reader),
 	    cmocka_unit_test(test_client_gone_while_held),
 	    cmocka_unit_test(test_drain),
+	    cmocka_unit_test(test_drain_with_requests_under_way),
 	    cmocka_unit_test(test_drain_nothing_and_free),
 	    cmocka_unit_test(test_free_with_open_call),
 	    cmocka_unit_test(test_cap),
+	    cmocka_unit_test(test_no_delay),
+	    cmocka_unit_test(test_no_descriptors),
 	    cmocka_unit_test(test_listen),
 	};
 
