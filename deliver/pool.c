@@ -195,10 +195,6 @@ pool_give(struct pool *pool, struct conn *conn)
 {
 	struct pool_host *host = conn->owner;
 
-	if (!conn_is_clean(conn) || pool->opts.max_idle == 0) {
-		pool_discard(pool, conn);
-		return;
-	}
 	conn->idle_ms = clock_mono_ms();
 	conn->in_idle = true;
 	TAILQ_INSERT_HEAD(&pool->idle, conn, list);

@@ -24,7 +24,7 @@ struct conn *pool_take(struct pool *pool, const struct url *url, bool verify);
 /* A new one to addr; NULL when TLS refuses the name. */
 struct conn *pool_open(struct pool *pool, const struct url *url, bool verify,
     const union resolve_addr *addr, int64_t connect_ms);
-/* Back after use: it is kept if it is clean. */
+/* Back after use; it must be clean. */
 void pool_give(struct pool *pool, struct conn *conn);
 /* Closes one that was in use; not below evhttp. */
 void pool_close(struct pool *pool, struct conn *conn);

@@ -40,8 +40,9 @@ post_answer_end(struct post *post)
 
 /*
  * Reads what matters in the headers.  evhttp takes the first of two Content-Lengths, ignores an
- * odd Transfer-Encoding and understands no list in Connection: whatever it may have misread does
- * not stay in the pool, where the rest of one answer would be taken for the next.
+ * odd Transfer-Encoding and understands no list in Connection, and HTTP/1.0 closes by default:
+ * whatever may have been misread or will be closed does not stay in the pool, where the rest of one
+ * answer would be taken for the next.
  */
 static void
 post_answer_headers(struct post *post, struct evhttp_request *request)
@@ -70,12 +71,14 @@ post_answer_headers(struct post *post, struct evhttp_request *request)
 			}
 		}
 	}
-	if (lengths + codings > 1)
+	if (request->major != 1 || request->minor < 1)
 		post->reusable = false;
-	/* Interim statuses and those without a body: what follows would be the next answer. */
-	if (post->result.status < 200 ||
-	    ((post->result.status == 204 || post->result.status == 304) && has_body))
-		post->reusable = false;
+	if (post->result.status == 204 || post->result.status == 304) {
+		if (has_body)
+			post->reusable = false;
+	} else if (post->result.status < 200 || lengths + codings != 1) {
+		post->reusable = false; /* interim, or framed twice, oddly or by the end */
+	}
 	/* The limit is ours (post_answer_on_body), so that the beginning of the body is kept; a
 	 * chunk comes only when it is whole, so there evhttp must look at its size. */
 	evhttp_connection_set_max_body_size(
@@ -196,7 +199,7 @@ post_answer_on_end(struct evhttp_request *request, void *arg)
 		return;
 	}
 	post_answer_end(post);
-	if (post->reusable) {
+	if (post->reusable && conn_is_clean(post->conn)) {
 		pool_give(post->poster->pool, post->conn);
 		post->conn = NULL;
 	}

@@ -6,6 +6,7 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/listener.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,7 @@ peer_last(struct peer *peer)
 void
 try_init(struct try *t)
 {
+	signal(SIGPIPE, SIG_IGN);
 	memset(t, 0, sizeof *t);
 	t->base = event_base_new();
 	assert_int_equal(cidr_parse(&t->allow[0], "127.0.0.0/8"), 0);

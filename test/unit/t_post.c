@@ -1,4 +1,4 @@
-/* POSTs over plain connections: every way they end, the pool, cancelling. */
+/* POSTs over plain connections: every way they end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,9 +6,12 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "test/unit/peer.h"
@@ -146,9 +149,220 @@ test_failures(void **state)
 	expect_failure(NULL, PEER_RESET, "connection reset");
 	expect_failure("HTTP/1.1 200 OK\r\nX", PEER_CLOSE, "closed in the middle of the answer");
 	expect_failure("SSH-2.0-x\r\n", PEER_KEEP, "the answer is not valid HTTP");
+	expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+	    PEER_KEEP, "the answer is not valid HTTP");
 	expect_failure("HTTP/1.1 99999 X\r\n\r\n", PEER_KEEP, "the answer's status is not valid");
 	expect_failure("HTTP/1.1 99 X\r\n\r\n", PEER_KEEP, "the answer's status is not valid");
 	expect_failure("HTTP/1.1 abc X\r\n\r\n", PEER_KEEP, "the answer is not valid HTTP");
+}
+
+/* A port of the loopback on which nobody listens. */
+static unsigned
+free_port(void)
+{
+	const struct peer_act act = {0};
+	struct peer *gone = peer_new(t.base, &act, 1);
+	unsigned port = peer_port(gone);
+
+	peer_free(gone);
+	return port;
+}
+
+static void
+test_refused(void **state)
+{
+	struct poster_stats stats;
+
+	(void)state;
+	try_start(&t);
+	tried_start(&a, &t, true, "{}", 2, 5000, "http://127.0.0.1:%u/", free_port());
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 0);
+	assert_string_equal(a.message, "connection refused");
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.connects, 1);
+	assert_int_equal(stats.open, 0);
+}
+
+static void
+test_forbidden(void **state)
+{
+	static const char *const urls[] = {"http://10.0.0.1:22/", "http://10.0.0.1/"};
+	struct poster_stats stats;
+
+	(void)state;
+	try_start(&t);
+	for (size_t i = 0; i < 2; i++) {
+		tried_start(&a, &t, true, "{}", 2, 5000, "%s", urls[i]);
+		tried_wait(&a);
+		assert_int_equal(a.result.status, 0);
+		assert_string_equal(a.message, "address 10.0.0.1 is not allowed");
+	}
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.connects, 0);
+}
+
+/* Heads, chunk-size lines and bodies without end. */
+static void
+test_limits(void **state)
+{
+	struct peer_act act = {.send = "HTTP/1.1 200 OK\r\nX: ", .pad = 1 << 20};
+
+	(void)state;
+	go(&act, 1, 5000);
+	assert_string_equal(a.message, "answer head over the limit");
+	peer_free(peer);
+	act.send = "";
+	go(&act, 1, 5000);
+	assert_string_equal(a.message, "answer head over the limit");
+	peer_free(peer);
+
+	act.send = "HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n";
+	go(&act, 1, 5000);
+	assert_int_equal(a.result.status, 200);
+	assert_int_equal(a.result.body_len, 1024);
+	tried_wait_for(&t, peer_closed, peer, 1);
+	peer_free(peer);
+
+	act.send = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n100000\r\n";
+	go(&act, 1, 5000);
+	assert_int_equal(a.result.status, 200);
+	assert_string_equal(a.body, "ab");
+	tried_wait_for(&t, peer_closed, peer, 1);
+	peer_free(peer);
+
+	act.send = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;";
+	go(&act, 1, 300);
+	assert_int_equal(a.result.status, 200);
+	tried_wait_for(&t, peer_closed, peer, 1);
+	peer_free(peer);
+}
+
+/* A hundred interim heads are skipped; so many that they pass the head's limit are not. */
+static void
+test_interim(void **state)
+{
+	struct buf flood = {0};
+	struct peer_act act = {0};
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		buf_adds(&flood, "HTTP/1.1 100 Continue\r\n\r\n");
+	buf_adds(&flood, OK);
+	act.send = buf_str(&flood);
+	go(&act, 1, 5000);
+	assert_int_equal(a.result.status, 200);
+	peer_free(peer);
+	buf_reset(&flood);
+	for (int i = 0; i < 10000; i++)
+		buf_adds(&flood, "HTTP/1.1 100 Continue\r\n\r\n");
+	buf_adds(&flood, OK);
+	act.send = buf_str(&flood);
+	go(&act, 1, 5000);
+	assert_string_equal(a.message, "answer head over the limit");
+	peer_free(peer);
+	buf_clear(&flood);
+}
+
+static void
+test_timeouts(void **state)
+{
+	const struct peer_act silent = {0};
+	const struct peer_act slow = {.send = "HTTP/1.1 200 OK\r\n"};
+
+	(void)state;
+	go(&silent, 1, 100);
+	assert_int_equal(a.result.status, 0);
+	assert_true(a.result.timed_out);
+	assert_string_equal(a.message, "timed out while waiting for the answer");
+	assert_in_range(a.result.total_us, 100000, 5000000);
+	tried_wait_for(&t, peer_closed, peer, 1);
+	peer_free(peer);
+	go(&slow, 1, 100);
+	assert_true(a.result.timed_out);
+	assert_string_equal(a.message, "timed out while waiting for the answer");
+	peer_free(peer);
+	/* A later POST with a shorter timeout ends first. */
+	peer = peer_new(t.base, &silent, 1);
+	tried_start(&a, &t, true, "", 0, 10000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_start(&b, &t, true, "", 0, 50, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&b);
+	assert_int_equal(a.calls, 0);
+	post_cancel(a.post);
+	peer_free(peer);
+}
+
+/* Nothing accepts, and the queue of the listener is full: SYNs are dropped. */
+static void
+test_connect_timeout(void **state)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	socklen_t len = sizeof sin;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int fill[8];
+
+	(void)state;
+	try_start(&t);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(listener, (struct sockaddr *)&sin, sizeof sin), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	getsockname(listener, (struct sockaddr *)&sin, &len);
+	for (size_t i = 0; i < 8; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(fill[i], (struct sockaddr *)&sin, sizeof sin);
+	}
+	tried_start(&a, &t, true, "", 0, 200, "http://127.0.0.1:%u/", ntohs(sin.sin_port));
+	tried_wait(&a);
+	assert_true(a.result.timed_out);
+	assert_string_equal(a.message, "timed out while connecting");
+	for (size_t i = 0; i < 8; i++)
+		close(fill[i]);
+	close(listener);
+}
+
+/* The peer answers before it has read a large request, and closes. */
+static void
+test_early_answer(void **state)
+{
+	const struct peer_act acts[] = {
+	    {.send = "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n",
+		.end = PEER_CLOSE,
+		.at_head = true},
+	    {.send = "HTTP/1.1 4", .end = PEER_CLOSE, .at_head = true}};
+	size_t len = 32 << 20;
+	char *body = xcalloc(1, len);
+
+	(void)state;
+	try_start(&t);
+	peer = peer_new(t.base, acts, 2);
+	tried_start(&a, &t, true, body, len, 10000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 413);
+	tried_start(&a, &t, true, body, len, 10000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 0);
+	assert_false(a.result.timed_out);
+	peer_free(peer);
+	free(body);
+}
+
+static void
+test_large_body(void **state)
+{
+	const struct peer_act act = {.send = OK};
+	size_t len = 3 << 20;
+	char *body = xmalloc(len);
+
+	(void)state;
+	try_start(&t);
+	memset(body, 'y', len);
+	peer = peer_new(t.base, &act, 1);
+	tried_start(&a, &t, true, body, len, 10000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 200);
+	assert_memory_equal(strstr(peer_last(peer), "\r\n\r\n") + 4, body, len);
+	peer_free(peer);
+	free(body);
 }
 
 int
@@ -159,6 +373,14 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_broken_bodies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_forbidden, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_interim, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_timeouts, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_connect_timeout, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_early_answer, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_large_body, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
