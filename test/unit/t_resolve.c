@@ -1,0 +1,331 @@
+/* Names to addresses, asked of a DNS server of our own on the loopback. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <event2/dns.h>
+#include <event2/dns_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "deliver/hosts.h"
+#include "deliver/resolve.h"
+#include "test/unit/peer.h"
+
+static struct try t;
+static struct tried a, b;
+static struct evdns_server_port *dns;
+static char dns_addr[32];
+static const char *dns_list[] = {dns_addr};
+static unsigned questions; /* that the server got */
+static unsigned odd;       /* of them with a name that was not asked for */
+
+/* The names that the server knows; silence, an error, or addresses. */
+static const struct zone {
+	const char *name;
+	int error; /* a DNS rcode, -1: no answer at all */
+	const char *v4[5], *v6[2];
+	bool lame6; /* AAAA gets no answer */
+} zones[] = {
+    {.name = "one.test", .v4 = {"127.0.0.1"}},
+    {.name = "both.test", .v4 = {"127.0.0.1", "127.0.0.2"}, .v6 = {"::1"}},
+    {.name = "mixed.test", .v4 = {"127.0.0.1", "10.0.0.1"}},
+    {.name = "mixed6.test", .v4 = {"127.0.0.1"}, .v6 = {"fd00::1"}},
+    {.name = "lame.test", .v4 = {"127.0.0.1"}, .lame6 = true},
+    {.name = "empty.test"},
+    {.name = "fail.test", .error = 2},
+    {.name = "refused.test", .error = 5},
+    {.name = "silent.test", .error = -1},
+    {.name = "second.test", .v4 = {"127.0.0.2", "127.0.0.3", "127.0.0.1"}},
+};
+
+static const struct zone *
+find_zone(const char *name)
+{
+	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
+		if (strcasecmp(zones[i].name, name) == 0)
+			return &zones[i];
+	return NULL;
+}
+
+static void
+add_addresses(
+    struct evdns_server_request *request, const struct zone *zone, const char *name, bool v6)
+{
+	unsigned char raw[16];
+
+	for (size_t i = 0; !v6 && i < 5 && zone->v4[i] != NULL; i++) {
+		inet_pton(AF_INET, zone->v4[i], raw);
+		evdns_server_request_add_a_reply(request, name, 1, raw, 60);
+	}
+	for (size_t i = 0; v6 && i < 2 && zone->v6[i] != NULL; i++) {
+		inet_pton(AF_INET6, zone->v6[i], raw);
+		evdns_server_request_add_aaaa_reply(request, name, 1, raw, 60);
+	}
+}
+
+static void
+on_question(struct evdns_server_request *request, void *arg)
+{
+	const char *name = request->questions[0]->name;
+	bool v6 = request->questions[0]->type == EVDNS_TYPE_AAAA;
+	const struct zone *zone = find_zone(name);
+	size_t len = strlen(name);
+
+	(void)arg;
+	questions++;
+	odd += len < 5 || strcasecmp(name + len - 5, ".test") != 0;
+	if (zone != NULL && (zone->error < 0 || (v6 && zone->lame6))) {
+		evdns_server_request_drop(request);
+		return;
+	}
+	if (zone != NULL && zone->error == 0)
+		add_addresses(request, zone, name, v6);
+	evdns_server_request_respond(request, zone == NULL ? 3 : zone->error);
+}
+
+static int
+setup(void **state)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	socklen_t len = sizeof sin;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	try_init(&t);
+	questions = odd = 0;
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+	getsockname(fd, (struct sockaddr *)&sin, &len);
+	snprintf(dns_addr, sizeof dns_addr, "127.0.0.1:%u", ntohs(sin.sin_port));
+	dns = evdns_add_server_port_with_base(t.base, fd, 0, on_question, NULL);
+	t.opts.dns = dns_list;
+	t.opts.ndns = 1;
+	try_start(&t);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	evdns_close_server_port(dns);
+	try_clear(&t);
+	return 0;
+}
+
+static void
+expect_failure(const char *host, int64_t timeout_ms, const char *message)
+{
+	tried_start(&a, &t, true, "", 0, timeout_ms, "http://%s:9/", host);
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 0);
+	assert_string_equal(a.message, message);
+}
+
+static void
+test_failures(void **state)
+{
+	struct poster_stats stats;
+
+	(void)state;
+	expect_failure("none.test", 5000, "no such host");
+	assert_true(a.result.dns_us > 0);
+	assert_false(a.result.timed_out);
+	expect_failure("empty.test", 5000, "no such host: the name has no address");
+	expect_failure("refused.test", 5000, "DNS failed: query refused");
+	expect_failure("silent.test", 100, "timed out while resolving the host name");
+	assert_true(a.result.timed_out);
+	expect_failure("mixed.test", 5000, "address 10.0.0.1 of host mixed.test is not allowed");
+	expect_failure("mixed6.test", 5000, "address fd00::1 of host mixed6.test is not allowed");
+	assert_int_equal(odd, 0);
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.connects, 0);
+	assert_int_equal(stats.lookups, 6);
+}
+
+/* A server that says nothing has up to 5 s, whoever waits; a failing one is asked again until then.
+ */
+static void
+test_deadline(void **state)
+{
+	(void)state;
+	tried_start(&a, &t, true, "", 0, 10000, "http://silent.test:9/");
+	tried_start(&b, &t, true, "", 0, 10000, "http://fail.test:9/");
+	tried_wait(&a);
+	tried_wait(&b);
+	assert_string_equal(a.message, "DNS did not answer");
+	assert_in_range(a.result.dns_us, 4000000, 6000000);
+	assert_true(strcmp(b.message, "DNS did not answer") == 0 ||
+		    strcmp(b.message, "DNS failed: server failure") == 0);
+}
+
+/* One lookup for all who ask at the same time, and none while it is fresh. */
+static void
+test_coalesce(void **state)
+{
+	const struct peer_act act = {
+	    .send = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"};
+	struct peer *peer = peer_new(t.base, &act, 1);
+	struct poster_stats stats;
+
+	(void)state;
+	tried_start(&a, &t, true, "", 0, 5000, "http://one.test:%u/", peer_port(peer));
+	tried_start(&b, &t, true, "", 0, 5000, "http://one.test:%u/", peer_port(peer));
+	tried_wait(&a);
+	tried_wait(&b);
+	assert_int_equal(a.result.status, 200);
+	assert_int_equal(b.result.status, 200);
+	assert_true(a.result.dns_us > 0);
+	for (int i = 0; i < 3; i++) {
+		tried_start(&a, &t, true, "", 0, 5000, "http://one.test:%u/", peer_port(peer));
+		tried_wait(&a);
+		assert_int_equal(a.result.status, 200);
+	}
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.lookups, 1);
+	assert_int_equal(stats.connects, 5);
+	assert_int_equal(questions, 2); /* A and AAAA */
+	assert_non_null(strstr(peer_last(peer), "\r\nHost: one.test:"));
+	peer_free(peer);
+}
+
+/* An AAAA question that is never answered costs a quarter of a second, not the deadline. */
+static void
+test_lame(void **state)
+{
+	const struct peer_act act = {.send = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+	struct peer *peer = peer_new(t.base, &act, 1);
+
+	(void)state;
+	tried_start(&a, &t, true, "", 0, 5000, "http://lame.test:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 200);
+	assert_in_range(a.result.dns_us, 200000, 1200000);
+	peer_free(peer);
+}
+
+/* The first addresses refuse the connection, the third takes it. */
+static void
+test_next_address(void **state)
+{
+	const struct peer_act act = {.send = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+	struct peer *peer = peer_new(t.base, &act, 1);
+	struct poster_stats stats;
+
+	(void)state;
+	tried_start(&a, &t, true, "[1]", 3, 5000, "http://second.test:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 200);
+	assert_non_null(strstr(peer_last(peer), "\r\nX-Test: a b\r\n\r\n[1]"));
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.connects, 3);
+	peer_free(peer);
+	tried_start(&a, &t, true, "[1]", 3, 5000, "http://both.test:9/");
+	tried_wait(&a);
+	assert_string_equal(a.message, "connection refused");
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.connects, 6);
+	assert_int_equal(stats.open, 0);
+}
+
+static void
+test_cancel(void **state)
+{
+	(void)state;
+	tried_start(&a, &t, true, "", 0, 5000, "http://silent.test:9/");
+	tried_start(&b, &t, true, "", 0, 5000, "http://silent.test:9/");
+	post_cancel(a.post);
+	event_base_loop(t.base, EVLOOP_NONBLOCK);
+	/* teardown ends the lookup under way, and the other one who waits */
+	assert_int_equal(a.calls + b.calls, 0);
+}
+
+static void
+on_answer(void *arg, const struct resolve_answer *answer)
+{
+	struct resolve_answer *copy = arg;
+
+	*copy = *answer;
+	assert_null(answer->failure);
+	assert_int_equal(answer->n, 3);
+	assert_int_equal(answer->list[0].sa.sa_family, AF_INET);
+	assert_int_equal(answer->list[1].sa.sa_family, AF_INET6);
+	assert_int_equal(answer->list[2].sa.sa_family, AF_INET);
+}
+
+static void
+test_order(void **state)
+{
+	struct resolve_answer answer = {0};
+	struct resolve_wait wait = {0};
+	char *why = NULL;
+	struct resolver *resolver = resolve_new(t.base, dns_list, 1, &why);
+
+	(void)state;
+	assert_non_null(resolver);
+	assert_null(resolve_known(resolver, "both.test"));
+	resolve_start(resolver, "both.test", &wait, on_answer, &answer);
+	while (answer.n == 0)
+		event_base_loop(t.base, EVLOOP_ONCE);
+	assert_non_null(resolve_known(resolver, "both.test"));
+	resolve_free(resolver);
+	dns_list[0] = "not an address";
+	assert_null(resolve_new(t.base, dns_list, 1, &why));
+	assert_string_equal(why, "not the address of a resolver: not an address");
+	dns_list[0] = dns_addr;
+	free(why);
+}
+
+static void
+test_hosts(void **state)
+{
+	char path[] = "/tmp/t_resolve.XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file = fdopen(fd, "w");
+	struct hosts *hosts = hosts_new(path);
+	union resolve_addr list[4];
+
+	(void)state;
+	assert_int_equal(hosts_find(hosts, "a.test", list, 4), 0);
+	fputs(
+	    "# 10.0.0.9 a.test\n10.0.0.1\ta.test b.test # c.test\nnonsense a.test\n\n::1 A.test\n",
+	    file);
+	fflush(file);
+	assert_int_equal(hosts_find(hosts, "a.test", list, 4), 2);
+	assert_int_equal(list[0].sa.sa_family, AF_INET);
+	assert_int_equal(ntohl(list[0].v4.sin_addr.s_addr), 0x0a000001);
+	assert_int_equal(list[1].sa.sa_family, AF_INET6);
+	assert_int_equal(hosts_find(hosts, "a.test", list, 1), 1);
+	assert_int_equal(hosts_find(hosts, "c.test", list, 4), 0);
+	fputs("10.0.0.2 c.test\n", file); /* read again: the size is another */
+	fclose(file);
+	assert_int_equal(hosts_find(hosts, "c.test", list, 4), 1);
+	unlink(path);
+	assert_int_equal(hosts_find(hosts, "a.test", list, 4), 0);
+	hosts_free(hosts);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_coalesce, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_lame, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_next_address, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+	    cmocka_unit_test(test_hosts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
