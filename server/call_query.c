@@ -10,14 +10,12 @@ struct call_param {
 	const char *name, *value; /* decoded, in the call's arena */
 };
 
-static int
+static unsigned
 call_query_hex(char c)
 {
 	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c - 'A' + 10;
+		return (unsigned)(c - '0');
+	return (unsigned)((c | 0x20) - 'a') + 10;
 }
 
 /* Percent-encoding, and + for a space.  The guard has refused malformed escapes and %00. */
@@ -33,7 +31,7 @@ call_query_decode(struct call *call, const char *s, size_t n)
 			    (char)(call_query_hex(s[i + 1]) << 4 | call_query_hex(s[i + 2]));
 			i += 2;
 		} else {
-			out[len++] = s[i] == '+' ? ' ' : s[i];
+			out[len++] = (char)(s[i] == '+' ? ' ' : s[i]);
 		}
 	}
 	out[len] = '\0';

@@ -35,9 +35,9 @@
  * evhttp answers a body over its own limit with HTML and before any handler; so its limit lies
  * a little above ours, and the ordinary excess gets a proper answer from call_accept_body().
  */
-#define HTTP_BODY_SLACK (64 * 1024)
+#define HTTP_BODY_SLACK ((size_t)64 * 1024)
 /* What may wait in a connection's input beyond one request: the next one's beginning. */
-#define HTTP_INPUT_SLACK (64 * 1024)
+#define HTTP_INPUT_SLACK ((size_t)64 * 1024)
 
 enum http_state {
 	HTTP_ACCEPTED,

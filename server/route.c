@@ -15,14 +15,12 @@ struct route_path {
 	size_t n;
 };
 
-static int
+static unsigned
 route_hex(char c)
 {
 	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c - 'A' + 10;
+		return (unsigned)(c - '0');
+	return (unsigned)((c | 0x20) - 'a') + 10;
 }
 
 /* The guard has refused targets in which a % is not followed by two hex digits. */
@@ -196,7 +194,7 @@ route_values(struct call *call)
 
 	if (!route_split(call, &path))
 		return false; /* not after route_match() */
-	for (i = 0; route_next(&pattern, &name); i++) {
+	for (i = 0; i < path.n && route_next(&pattern, &name); i++) {
 		const struct route_segment *is = &path.segments[i];
 
 		if (name.n == 8 && memcmp(name.s, "{tenant}", 8) == 0) {

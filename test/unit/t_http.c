@@ -949,7 +949,7 @@ test_cap(void **state)
 static int
 server_end(struct client *client)
 {
-	struct sockaddr_in mine, peer;
+	struct sockaddr_in mine = {0}, peer = {0};
 	socklen_t len = sizeof mine;
 	int fd;
 
@@ -986,7 +986,7 @@ test_no_descriptors(void **state)
 {
 	struct timeval turn = {.tv_usec = 350000};
 	struct rlimit old, few;
-	struct client client;
+	struct client client, next;
 	clock_t began;
 
 	(void)state;
@@ -1001,8 +1001,11 @@ test_no_descriptors(void **state)
 	event_base_dispatch(base);
 	assert_true((clock() - began) * 1000 / CLOCKS_PER_SEC < 150); /* it does not spin */
 	setrlimit(RLIMIT_NOFILE, &old);
-	expect(&client, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, NULL);
+	/* not the first: valgrind's accept() takes it before it says that it could not */
+	client_open(&next);
+	expect(&next, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, NULL);
 	client_close(&client);
+	client_close(&next);
 	stop();
 }
 
