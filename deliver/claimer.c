@@ -14,13 +14,13 @@
 #include "deliver/dispatch_internal.h"
 
 #define LOOK_EVERY_MS 1000
-#define CLAIM_MAX 256	  /* deliveries that one claim takes */
+#define CLAIM_MAX 256     /* deliveries that one claim takes */
 #define CLAIM_EACH_MAX 64 /* of one webhook */
 #define CLAIM_FULL_MAX 1000
 #define NEVER INT64_MAX
 
 struct claim_shard {
-	int64_t due_ms;	  /* monotonic; NEVER */
+	int64_t due_ms;   /* monotonic; NEVER */
 	int64_t position; /* in its wake-up index, to go on from */
 	bool claiming;
 	bool poked; /* while a claim was under way */
@@ -148,8 +148,8 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 		claimer_set_due(claimer, claim->shard, NEVER, 0); /* the next look knows */
 	} else {
 		if (shard->poked || result->more || result->position >= 0)
-			claimer_set_due(
-			    claimer, claim->shard, now, result->position >= 0 ? result->position : 0);
+			claimer_set_due(claimer, claim->shard, now,
+			    result->position >= 0 ? result->position : 0);
 		else
 			claimer_set_due(claimer, claim->shard,
 			    result->next_in_ms < 0 ? NEVER : now + result->next_in_ms, 0);
@@ -162,7 +162,8 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 	dispatch_run_turn(claimer->dispatch);
 }
 
-/* The webhooks of a shard that are full here: passed over, and looked at again once they are not. */
+/* The webhooks of a shard that are full here: passed over, and looked at again once they are not.
+ */
 static size_t
 claimer_list_full(struct dispatch *dispatch, unsigned shard, struct ulid *full)
 {

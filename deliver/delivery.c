@@ -84,8 +84,7 @@ delivery_enter(struct delivery *delivery, enum delivery_state state)
 /* --- life --- */
 
 struct delivery *
-delivery_new(
-    struct target *target, struct payload *payload, int64_t lease_end, int64_t asked_ms)
+delivery_new(struct target *target, struct payload *payload, int64_t lease_end, int64_t asked_ms)
 {
 	struct dispatch *dispatch = target->dispatch;
 	struct delivery *delivery = xcalloc(1, sizeof *delivery);
@@ -154,8 +153,7 @@ delivery_sign(const struct delivery *delivery, int64_t now_ms, char out[2 * SIGN
 	const struct payload *payload = delivery->payload;
 	const struct buf *body = &payload->body;
 
-	signer_sign(
-	    target->signer, payload->locator.s, now_ms / 1000, body->data, body->len, out);
+	signer_sign(target->signer, payload->locator.s, now_ms / 1000, body->data, body->len, out);
 	if (target->previous_signer == NULL || target->webhook->previous_until <= now_ms)
 		return;
 	out[SIGNATURE_LEN] = ' ';
@@ -192,8 +190,8 @@ delivery_start(struct delivery *delivery)
 		headers[n++] = (struct post_header){"webhook-signature", signature};
 	}
 	headers[n++] = (struct post_header){"webhook-event-type", delivery->payload->type};
-	headers[n++] = (struct post_header){
-	    "webhook-attempt", delivery_decimal(number, delivery->number)};
+	headers[n++] =
+	    (struct post_header){"webhook-attempt", delivery_decimal(number, delivery->number)};
 	for (size_t i = 1; i < target->nheaders; i++)
 		headers[n++] = target->headers[i];
 	request.nheaders = n;

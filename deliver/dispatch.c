@@ -124,9 +124,9 @@ static bool
 dispatch_is_idle(const struct target *target, int64_t now)
 {
 	return target->state != TARGET_ASKING && TAILQ_EMPTY(&target->waiting) &&
-	    TAILQ_EMPTY(&target->posting) && TAILQ_EMPTY(&target->settling) &&
-	    TAILQ_EMPTY(&target->releasing) && !target->backlog &&
-	    now - target->idle_since_ms > TARGET_IDLE_MS;
+	       TAILQ_EMPTY(&target->posting) && TAILQ_EMPTY(&target->settling) &&
+	       TAILQ_EMPTY(&target->releasing) && !target->backlog &&
+	       now - target->idle_since_ms > TARGET_IDLE_MS;
 }
 
 static void
@@ -246,8 +246,7 @@ dispatch_take(struct dispatch *dispatch, struct payload *payload, const struct u
 }
 
 void
-dispatch_waiting(
-    struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook)
+dispatch_waiting(struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook)
 {
 	struct target *target = target_find(dispatch, webhook);
 

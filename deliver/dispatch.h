@@ -72,8 +72,8 @@ struct dispatch_stats {
 	uint64_t failed;
 	uint64_t claimed;
 	uint64_t released;
-	size_t held;	 /* deliveries in memory: waiting, on the wire, being settled */
-	size_t waiting;	 /* of them, for a connection */
+	size_t held;     /* deliveries in memory: waiting, on the wire, being settled */
+	size_t waiting;  /* of them, for a connection */
 	size_t inflight; /* of them, on the wire */
 	size_t webhooks; /* known here */
 };

@@ -92,9 +92,9 @@ struct target {
 	int64_t idle_since_ms;
 	struct webhook *webhook; /* NULL until READY for the first time */
 	struct url url;
-	struct signer *signer;		/* NULL without hmacEnabled */
+	struct signer *signer;          /* NULL without hmacEnabled */
 	struct signer *previous_signer; /* of the replaced secret */
-	struct post_header *headers;	/* the same in each attempt; borrowed from webhook */
+	struct post_header *headers;    /* the same in each attempt; borrowed from webhook */
 	size_t nheaders;
 	size_t cap; /* connections at most, now: 1 .. endpoint_concurrency */
 	size_t inflight;
@@ -117,7 +117,7 @@ struct claimer;
 struct dispatch {
 	struct dispatch_opts opts;
 	struct target *targets; /* by locator */
-	struct share *shares;	/* by tenant */
+	struct share *shares;   /* by tenant */
 	TAILQ_HEAD(, share) ready;
 	size_t nready;
 	TAILQ_HEAD(, target) dirty; /* have something to tell Redis */
@@ -168,7 +168,7 @@ struct claimer *claimer_new(struct dispatch *dispatch);
 void claimer_free(struct claimer *claimer);
 void claimer_up(struct claimer *claimer);
 void claimer_down(struct claimer *claimer);
-void claimer_look(struct claimer *claimer); /* at all shards, soon */
+void claimer_look(struct claimer *claimer);                            /* at all shards, soon */
 void claimer_poke(struct claimer *claimer, const struct uuid *tenant); /* its shard has work */
 void claimer_turn(struct claimer *claimer); /* claims if there is work and room */
 

@@ -213,7 +213,7 @@ bool
 target_is_fresh(const struct target *target)
 {
 	return target->state == TARGET_READY &&
-	    clock_mono_ms() - target->checked_ms <= SETTINGS_FRESH_MS;
+	       clock_mono_ms() - target->checked_ms <= SETTINGS_FRESH_MS;
 }
 
 void
@@ -276,7 +276,8 @@ target_use(struct target *target, struct webhook *webhook)
 
 	target_drop_settings(target);
 	target->webhook = webhook;
-	if (url_parse(&target->url, webhook->endpoint.url, strlen(webhook->endpoint.url), &why) != 0) {
+	if (url_parse(&target->url, webhook->endpoint.url, strlen(webhook->endpoint.url), &why) !=
+	    0) {
 		log_begin(LOG_ERROR, "a stored webhook's url cannot be read");
 		log_str("webhook", target->locator.s);
 		log_str("reason", why);

@@ -295,6 +295,12 @@ call_reply(struct call *call, int status)
 }
 
 void
+call_reply_as(struct call *call, int status, const char *content_type)
+{
+	call_answer(call, status, content_type);
+}
+
+void
 call_reply_empty(struct call *call, int status)
 {
 	buf_reset(&call->reply);

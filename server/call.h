@@ -74,6 +74,8 @@ void call_set_header(struct call *call, const char *name, const char *value);
 struct buf *call_body(struct call *call);
 /* Answers with what call_body() holds as application/json. */
 void call_reply(struct call *call, int status);
+/* The same with another media type, a constant text. */
+void call_reply_as(struct call *call, int status, const char *content_type);
 /* Answers without a body (204, 202, 304). */
 void call_reply_empty(struct call *call, int status);
 /* Answers RFC 9457 problem+json; the title comes from the status; detail may be "".

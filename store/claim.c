@@ -9,7 +9,7 @@
 
 /* Where the parts of one claimed event live until the callback returned. */
 struct claim_text {
-	struct event_row row;	/* from the stream, or */
+	struct event_row row;   /* from the stream, or */
 	struct event_copy copy; /* from the queue's own copy */
 };
 
@@ -41,8 +41,8 @@ claim_read_event(struct claim_op *op, struct claim_event *event, const redisRepl
 	text = xcalloc(1, sizeof *text);
 	op->texts[op->ntexts++] = text;
 	if (reply->element[2]->type == REDIS_REPLY_STRING) {
-		if (event_copy_read(
-			&text->copy, reply->element[2]->str, reply->element[2]->len) != 0)
+		if (event_copy_read(&text->copy, reply->element[2]->str, reply->element[2]->len) !=
+		    0)
 			return -1;
 		event->parts = text->copy.parts;
 		return 0;
@@ -135,8 +135,7 @@ claim_on_reply(void *arg, enum answer answer, const redisReply *reply)
 }
 
 void
-queue_claim(
-    struct store *store, const struct claim_request *request, queue_claim_fn *fn, void *arg)
+queue_claim(struct store *store, const struct claim_request *request, queue_claim_fn *fn, void *arg)
 {
 	struct claim_op *op = xcalloc(1, sizeof *op);
 	struct redis_cmd *cmd = redis_script("claim", store->keys.prefixes[request->shard]);

@@ -9,7 +9,7 @@
 
 /* Where one event goes. */
 enum target_how {
-	TARGET_LEASED,	/* leased to this instance, which is to deliver it now */
+	TARGET_LEASED,  /* leased to this instance, which is to deliver it now */
 	TARGET_WAITING, /* due now, for whoever has room */
 	TARGET_OVERFLOW /* the webhook's queue was full */
 };
@@ -30,7 +30,7 @@ enum publish_outcome {
 	PUBLISH_STORED,
 	PUBLISH_REPLAYED, /* the Idempotency-Key was known: locators only */
 	PUBLISH_CONFLICT, /* known, with another body */
-	PUBLISH_FANOUT	  /* more deliveries than allowed */
+	PUBLISH_FANOUT    /* more deliveries than allowed */
 };
 
 struct publish_result {
@@ -38,7 +38,7 @@ struct publish_result {
 	struct publish_event *events; /* as many as drafts, in order */
 	size_t n;
 	int64_t lease_end; /* ms, Redis' clock: the token of the leases */
-	int64_t fanout;	   /* with PUBLISH_FANOUT: how many it would have been */
+	int64_t fanout;    /* with PUBLISH_FANOUT: how many it would have been */
 };
 
 struct publish_request {
@@ -46,24 +46,23 @@ struct publish_request {
 	const struct event_draft *drafts;
 	size_t n;
 	const char *idempotency_key; /* NULL: none */
-	const void *body;	     /* what was sent, for comparing replays */
+	const void *body;            /* what was sent, for comparing replays */
 	size_t body_len;
 	int64_t idempotency_ttl_ms;
 	int64_t request_ttl_ms;
 	int64_t max_fanout;
 	int64_t max_pending;
 	int64_t lease_ms;
-	size_t max_leases; /* of this request, at most */
+	size_t max_leases;       /* of this request, at most */
 	const struct ulid *full; /* webhooks that have no room here: their deliveries wait */
 	size_t nfull;
 	bool note_tenant; /* note the tenant for trimming */
 };
 
 /* The result is borrowed until fn returns; NULL unless STORE_OK. */
-typedef void events_publish_fn(
-    void *arg, enum store_err err, const struct publish_result *result);
-void events_publish(struct store *store, const struct publish_request *request,
-    events_publish_fn *fn, void *arg);
+typedef void events_publish_fn(void *arg, enum store_err err, const struct publish_result *result);
+void events_publish(
+    struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg);
 
 /* --- reading --- */
 
@@ -86,14 +85,15 @@ struct events_query {
 	struct uuid tenant;
 	struct stream_id after; /* exclusive when `exclusive`, else inclusive */
 	bool exclusive;
-	int64_t end_ms;	  /* exclusive; -1 for none */
+	int64_t end_ms;   /* exclusive; -1 for none */
 	const char *type; /* "" for all */
 	unsigned page_size;
 };
 
 typedef void events_list_fn(void *arg, enum store_err err, const struct event_parts *const *parts,
     size_t n, const struct stream_id *last, bool more);
-/* One page; *last is the place of the last entry looked at (that of the query if there was none). */
+/* One page; *last is the place of the last entry looked at (that of the query if there was none).
+ */
 void events_list(
     struct store *store, const struct events_query *query, events_list_fn *fn, void *arg);
 

@@ -180,7 +180,7 @@ publish_on_replicated(void *arg, enum answer answer, const redisReply *reply)
 	if (op->result == NULL)
 		err = STORE_UNAVAILABLE;
 	else if (err == STORE_OK && reply->integer < op->store->opts.redis_wait &&
-	    op->result->outcome == PUBLISH_STORED) {
+		 op->result->outcome == PUBLISH_STORED) {
 		log_msg(LOG_WARN, "only %lld replicas had an event in time", reply->integer);
 		err = STORE_UNAVAILABLE;
 	}
@@ -230,8 +230,8 @@ publish_send_wait(struct publish_op *op)
 }
 
 void
-events_publish(struct store *store, const struct publish_request *request,
-    events_publish_fn *fn, void *arg)
+events_publish(
+    struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg)
 {
 	struct publish_op *op = xcalloc(1, sizeof *op);
 	struct redis_cmd *cmd = store_script(store, "publish", &request->tenant);
@@ -247,8 +247,7 @@ events_publish(struct store *store, const struct publish_request *request,
 	redis_argi(cmd, request->max_fanout);
 	redis_argi(cmd, request->max_pending);
 	if (request->idempotency_key != NULL) {
-		publish_arg_sha256(
-		    cmd, request->idempotency_key, strlen(request->idempotency_key));
+		publish_arg_sha256(cmd, request->idempotency_key, strlen(request->idempotency_key));
 		publish_arg_sha256(cmd, request->body, request->body_len);
 	} else {
 		redis_args(cmd, "");

@@ -28,9 +28,9 @@ struct claim_group {
 
 struct claim_result {
 	int64_t lease_end;
-	int64_t position;     /* to go on from; -1 when all due queues were looked at */
-	bool more; /* queues that were not passed over still have due deliveries */
-	int64_t next_in_ms;   /* until the next queue is due; -1 for none */
+	int64_t position;   /* to go on from; -1 when all due queues were looked at */
+	bool more;          /* queues that were not passed over still have due deliveries */
+	int64_t next_in_ms; /* until the next queue is due; -1 for none */
 	struct claim_group *groups;
 	size_t n;
 };
@@ -38,9 +38,9 @@ struct claim_result {
 struct claim_request {
 	unsigned shard;
 	int64_t lease_ms;
-	size_t wanted; /* deliveries at most */
-	size_t each;   /* of one webhook at most */
-	int64_t position; /* in the shard's wake-up index; 0 to begin */
+	size_t wanted;           /* deliveries at most */
+	size_t each;             /* of one webhook at most */
+	int64_t position;        /* in the shard's wake-up index; 0 to begin */
 	const struct ulid *full; /* webhooks to pass over */
 	size_t nfull;
 };
@@ -70,8 +70,8 @@ struct attempt {
 	int64_t lease_end;
 	int status; /* 0: no answer */
 	int64_t duration_ms;
-	const char *trigger; /* "503", "timeout"; "" for a success */
-	const char *message; /* "" for a success */
+	const char *trigger;  /* "503", "timeout"; "" for a success */
+	const char *message;  /* "" for a success */
 	const char *response; /* the answer's first bytes, made UTF-8 by the caller */
 	size_t response_len;
 };

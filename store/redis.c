@@ -41,8 +41,8 @@
 struct redis {
 	struct redis_opts opts;
 	enum redis_state state;
-	bool was_up;		    /* since on_down was last called */
-	char *last_fault;	    /* logged already: one line per change */
+	bool was_up;                /* since on_down was last called */
+	char *last_fault;           /* logged already: one line per change */
 	redisAsyncContext *context; /* NULL in DOWN and RESOLVING */
 	struct evdns_base *dns;
 	struct event *timer; /* the back-off, the connect deadline or the oldest command's */
@@ -204,18 +204,18 @@ redis_connect(struct redis *redis)
 	if (uri->path != NULL) {
 		redis_adopt(redis, redisAsyncConnectUnix(uri->path));
 	} else if (inet_pton(AF_INET, uri->host, addr) == 1 ||
-	    inet_pton(AF_INET6, uri->host, addr) == 1) {
+		   inet_pton(AF_INET6, uri->host, addr) == 1) {
 		redis_adopt(redis, redisAsyncConnect(uri->host, uri->port));
 	} else {
 		if (redis->dns == NULL)
 			redis->dns = evdns_base_new(redis->opts.base,
-			    EVDNS_BASE_INITIALIZE_NAMESERVERS |
-				EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+			    EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 		redis_enter(redis, REDIS_RESOLVING);
 		if (redis->dns == NULL)
 			redis_close(redis, "no resolver");
 		else
-			evdns_getaddrinfo(redis->dns, uri->host, NULL, &hints, redis_on_resolved, redis);
+			evdns_getaddrinfo(
+			    redis->dns, uri->host, NULL, &hints, redis_on_resolved, redis);
 	}
 }
 
@@ -498,7 +498,7 @@ static bool
 redis_has_room(const struct redis *redis)
 {
 	return redis->npending < REDIS_PENDING_MAX &&
-	    redis->pending_bytes < REDIS_PENDING_BYTES_MAX;
+	       redis->pending_bytes < REDIS_PENDING_BYTES_MAX;
 }
 
 static void
@@ -575,7 +575,7 @@ static bool
 redis_is_unfit(const char *error)
 {
 	return strncmp(error, "READONLY", 8) == 0 || strncmp(error, "LOADING", 7) == 0 ||
-	    strncmp(error, "MASTERDOWN", 10) == 0 || strncmp(error, "NOAUTH", 6) == 0;
+	       strncmp(error, "MASTERDOWN", 10) == 0 || strncmp(error, "NOAUTH", 6) == 0;
 }
 
 static void
@@ -626,8 +626,7 @@ redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *fn, 
 {
 	redis->message_fn = fn;
 	redis->message_arg = arg;
-	if (redis->context == NULL ||
-	    redisAsyncCommand(redis->context, redis_on_message, redis, "SUBSCRIBE %s", channel) !=
-		REDIS_OK)
+	if (redis->context == NULL || redisAsyncCommand(redis->context, redis_on_message, redis,
+					  "SUBSCRIBE %s", channel) != REDIS_OK)
 		redis_close(redis, "cannot subscribe");
 }

@@ -14,7 +14,7 @@
 struct redis;
 
 enum redis_state {
-	REDIS_DOWN,	  /* waiting for the back-off timer */
+	REDIS_DOWN,       /* waiting for the back-off timer */
 	REDIS_RESOLVING,  /* looking the host name up */
 	REDIS_CONNECTING, /* TCP or Unix connect under way */
 	REDIS_SETTING_UP, /* connected; only redis_send_setup() commands pass */
@@ -25,8 +25,8 @@ enum redis_state {
 struct redis_opts {
 	struct event_base *base;
 	const struct redisuri *uri; /* borrowed for the life of the connection */
-	const char *label;	     /* for logs: "redis", "redis-hints" */
-	int64_t timeout_ms;	     /* for connecting, and for each command */
+	const char *label;          /* for logs: "redis", "redis-hints" */
+	int64_t timeout_ms;         /* for connecting, and for each command */
 	/* Connected: send what must be settled first with redis_send_setup(), then call
 	 * redis_setup_done() or redis_setup_failed(). */
 	void (*on_setup)(void *arg);

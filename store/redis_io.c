@@ -6,7 +6,7 @@
 #include "store/redis_io.h"
 
 #define CMD_HEADER_ROOM 16
-#define CMD_KEEP_MAX 64	       /* unused commands kept for the next ones ... */
+#define CMD_KEEP_MAX 64        /* unused commands kept for the next ones ... */
 #define CMD_KEEP_BYTES (16384) /* ... while they are not larger than this */
 
 static struct redis_cmd_list cmd_unused = TAILQ_HEAD_INITIALIZER(cmd_unused);

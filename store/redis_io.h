@@ -15,10 +15,10 @@
 struct redis_cmd {
 	TAILQ_ENTRY(redis_cmd) entry;
 	struct buf bytes; /* room for the array header, then the arguments */
-	size_t start;	  /* where the finished command begins; 0 until then */
+	size_t start;     /* where the finished command begins; 0 until then */
 	unsigned argc;
 	const struct script *script; /* NULL for plain commands */
-	bool repeated;		     /* after NOSCRIPT */
+	bool repeated;               /* after NOSCRIPT */
 	struct redis *redis;
 	redis_fn *fn;
 	void *arg;

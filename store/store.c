@@ -29,9 +29,10 @@ store_warn(struct store *store, const char *info)
 		what = "appendonly is off: what was accepted may be lost when Redis dies";
 	if (!info_has(info, "maxmemory_policy:noeviction") && info_has(info, "maxmemory_policy:"))
 		what = *what == '\0'
-		    ? "maxmemory-policy is not noeviction: Redis may evict what was accepted"
-		    : "maxmemory-policy is not noeviction and appendonly is off: what was accepted "
-		      "may be evicted, or lost when Redis dies";
+			   ? "maxmemory-policy is not noeviction: Redis may evict what was accepted"
+			   : "maxmemory-policy is not noeviction and appendonly is off: what was "
+			     "accepted "
+			     "may be evicted, or lost when Redis dies";
 	if (*what != '\0' && (store->warned == NULL || strcmp(store->warned, what) != 0))
 		log_msg(LOG_WARN, "redis settings: %s", what);
 	free(store->warned);

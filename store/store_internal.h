@@ -15,7 +15,7 @@ struct store {
 	struct keys keys;
 	struct redis *redis;
 	struct redis *hints; /* the connection that is subscribed to the channel of changes */
-	char *warned;	     /* what was warned about at the last connect, to say it once */
+	char *warned;        /* what was warned about at the last connect, to say it once */
 };
 
 /* A script command for the shard of a tenant. */

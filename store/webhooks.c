@@ -176,7 +176,7 @@ webhooks_on_delete(void *arg, enum answer answer, const redisReply *reply)
 
 	if (err == STORE_OK)
 		err = webhooks_outcome(reply->type == REDIS_REPLY_STRING ? reply->str : "");
-	op->fn.delete (op->arg, err);
+	op->fn.delete(op->arg, err);
 	free(op);
 }
 
@@ -233,8 +233,7 @@ webhooks_on_page(void *arg, enum answer answer, const redisReply *reply)
 
 		if (ulid_parse(&last, locator, len) != 0)
 			continue;
-		webhooks_read_row(
-		    &rows[n], &last, &op->tenant, reply->element + i * ROW_ELEMENTS);
+		webhooks_read_row(&rows[n], &last, &op->tenant, reply->element + i * ROW_ELEMENTS);
 		if (rows[n].webhook != NULL)
 			n++;
 	}

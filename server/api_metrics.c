@@ -1,0 +1,83 @@
+/* GET /metrics on the admin address, in Prometheus' text format. */
+#include "server/app.h"
+
+static void
+metrics_add(struct buf *out, const char *type, const char *name, const char *help, uint64_t value)
+{
+	buf_adds(out, "# HELP ");
+	buf_adds(out, name);
+	buf_addc(out, ' ');
+	buf_adds(out, help);
+	buf_adds(out, "\n# TYPE ");
+	buf_adds(out, name);
+	buf_addc(out, ' ');
+	buf_adds(out, type);
+	buf_addc(out, '\n');
+	buf_adds(out, name);
+	buf_addc(out, ' ');
+	buf_addu(out, value);
+	buf_addc(out, '\n');
+}
+
+static void
+metrics_of_deliveries(struct buf *out, const struct app *app)
+{
+	struct dispatch_stats dispatch;
+	struct poster_stats poster;
+
+	dispatch_stats(app->dispatch, &dispatch);
+	poster_stats(app->poster, &poster);
+	metrics_add(out, "counter", "evhookd_events_accepted_total", "Events stored.",
+	    app->events_accepted);
+	metrics_add(out, "counter", "evhookd_deliveries_delivered_total",
+	    "Deliveries answered with 2xx.", dispatch.delivered);
+	metrics_add(out, "counter", "evhookd_deliveries_failed_total",
+	    "Deliveries that ended in failure.", dispatch.failed);
+	metrics_add(out, "counter", "evhookd_deliveries_claimed_total",
+	    "Deliveries claimed from a queue.", dispatch.claimed);
+	metrics_add(out, "counter", "evhookd_deliveries_released_total",
+	    "Deliveries handed back unstarted.", dispatch.released);
+	metrics_add(
+	    out, "gauge", "evhookd_deliveries_held", "Deliveries in memory.", dispatch.held);
+	metrics_add(out, "gauge", "evhookd_deliveries_waiting",
+	    "Deliveries in memory that wait for a connection.", dispatch.waiting);
+	metrics_add(out, "gauge", "evhookd_deliveries_inflight", "Deliveries on the wire.",
+	    dispatch.inflight);
+	metrics_add(out, "counter", "evhookd_endpoint_connects_total",
+	    "Connections begun to endpoints.", poster.connects);
+	metrics_add(out, "counter", "evhookd_endpoint_reuses_total",
+	    "Deliveries that found an open connection.", poster.reuses);
+	metrics_add(out, "gauge", "evhookd_endpoint_connections", "Connections open to endpoints.",
+	    poster.open);
+}
+
+static void
+metrics_of_server(struct buf *out, const struct app *app)
+{
+	struct store_stats store;
+	struct http_stats http;
+
+	store_stats(app->store, &store);
+	http_stats(app->http, &http);
+	metrics_add(out, "counter", "evhookd_redis_commands_total", "Commands sent to Redis.",
+	    store.commands);
+	metrics_add(out, "counter", "evhookd_redis_connects_total", "Connections made to Redis.",
+	    store.connects);
+	metrics_add(out, "gauge", "evhookd_redis_up", "Whether Redis can be used.",
+	    store_is_up(app->store) ? 1 : 0);
+	metrics_add(
+	    out, "gauge", "evhookd_http_connections", "API connections open.", http.connections);
+	metrics_add(out, "counter", "evhookd_http_requests_total", "API requests.", http.requests);
+	metrics_add(out, "counter", "evhookd_http_refused_total",
+	    "API requests that were not valid HTTP, and connections cut off.", http.refused);
+}
+
+void
+api_metrics(struct call *call)
+{
+	struct buf *out = call_body(call);
+
+	metrics_of_server(out, call->app);
+	metrics_of_deliveries(out, call->app);
+	call_reply_as(call, 200, "text/plain; version=0.0.4; charset=utf-8");
+}

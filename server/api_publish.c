@@ -1,0 +1,215 @@
+/* POST …/events: read, store with every delivery, answer, deliver.  Time runs down the page. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "server/app.h"
+#include "store/events.h"
+
+#define IDEMPOTENCY_KEY_MAX 256
+
+struct publish_flow {
+	struct call *call;
+	struct json_doc doc;
+	struct event_draft *drafts;
+	size_t n;
+	bool single;
+	bool minimal;
+	int64_t asked_ms;
+};
+
+static void publish_store(struct publish_flow *flow, const char *idempotency_key);
+static events_publish_fn publish_on_stored;
+
+/* Frees what the call's arena does not; the call is to be answered next. */
+static struct call *
+publish_end(struct publish_flow *flow)
+{
+	free(flow->drafts);
+	json_doc_clear(&flow->doc);
+	return flow->call;
+}
+
+/* RFC 7240: return=minimal among the preferences. */
+static bool
+publish_prefers_minimal(struct call *call)
+{
+	static const char minimal[] = "return=minimal";
+	const char *s = call_header(call, "Prefer");
+
+	while (s != NULL && *s != '\0') {
+		size_t n;
+
+		s += strspn(s, " \t,");
+		n = strcspn(s, ",; \t");
+		if (n == sizeof minimal - 1 && strncasecmp(s, minimal, n) == 0)
+			return true;
+		s += n;
+		s += strspn(s, ";");
+	}
+	return false;
+}
+
+static int
+publish_check_key(struct call *call, const char *key)
+{
+	struct faults faults = {0};
+
+	if (key == NULL || (*key != '\0' && strlen(key) <= IDEMPOTENCY_KEY_MAX))
+		return 0;
+	faults_add(
+	    &faults, "", "Idempotency-Key", "must be 1 to %d characters", IDEMPOTENCY_KEY_MAX);
+	call_problem_faults(call, "a header cannot be used", &faults);
+	return -1;
+}
+
+void
+api_event_publish(struct call *call)
+{
+	struct publish_flow *flow = arena_alloc(&call->arena, sizeof *flow);
+	const char *key = call_header(call, "Idempotency-Key");
+	struct faults faults = {0};
+
+	flow->call = call;
+	if (publish_check_key(call, key) != 0)
+		return;
+	if (app_parse_body(call, &flow->doc, EVENT_JSON_KEEP) != 0)
+		return;
+	flow->n = event_read_drafts(flow->doc.root, &flow->drafts, &flow->single, &faults);
+	if (faults.count > 0) {
+		publish_end(flow);
+		call_problem_faults(call, "nothing was published", &faults);
+		return;
+	}
+	flow->minimal = publish_prefers_minimal(call);
+	publish_store(flow, key);
+}
+
+static void
+publish_store(struct publish_flow *flow, const char *idempotency_key)
+{
+	struct call *call = flow->call;
+	struct app *app = call->app;
+	const struct config *config = app->config;
+	struct dispatch_room room;
+	struct publish_request request = {
+	    .tenant = call->tenant,
+	    .drafts = flow->drafts,
+	    .n = flow->n,
+	    .idempotency_key = idempotency_key,
+	    .body = call->body,
+	    .body_len = call->body_len,
+	    .idempotency_ttl_ms = config->idempotency_ttl_ms,
+	    .request_ttl_ms = config->event_retention_ms,
+	    .max_fanout = config->max_fanout,
+	    .max_pending = config->max_pending,
+	    .lease_ms = config->lease_ms,
+	    .note_tenant = trimmer_notes(app->trimmer, &call->tenant),
+	};
+
+	dispatch_room(app->dispatch, &call->tenant, &room);
+	request.max_leases = room.leases;
+	request.full = room.full;
+	request.nfull = room.nfull;
+	flow->asked_ms = clock_mono_ms();
+	events_publish(app->store, &request, publish_on_stored, flow);
+}
+
+/* The event as it is now that it has a place in the stream. */
+static struct event_parts
+publish_parts(const struct publish_flow *flow, const struct publish_result *result, size_t i)
+{
+	const struct event_draft *draft = &flow->drafts[i];
+	const struct ulid *locator = &result->events[i].locator;
+
+	return (struct event_parts){
+	    .locator = locator->s,
+	    .type = draft->type,
+	    .data = draft->data,
+	    .data_len = draft->data_len,
+	    .request_id =
+		draft->request_id.s[0] != '\0' ? draft->request_id.s : result->events[0].locator.s,
+	    .user_locator = draft->user_locator.s,
+	    .timestamp = draft->timestamp >= 0 ? draft->timestamp : ulid_ms(locator),
+	};
+}
+
+/* Hands the deliveries of one event over, and writes the event into the answer. */
+static void
+publish_one(const struct publish_flow *flow, const struct publish_result *result, size_t i)
+{
+	struct call *call = flow->call;
+	struct dispatch *dispatch = call->app->dispatch;
+	const struct publish_event *event = &result->events[i];
+	struct event_parts parts = publish_parts(flow, result, i);
+	struct payload *payload = NULL;
+
+	for (size_t j = 0; j < event->ntargets; j++) {
+		const struct publish_target *target = &event->targets[j];
+
+		if (target->how == TARGET_WAITING) {
+			dispatch_waiting(dispatch, &call->tenant, &target->webhook);
+			continue;
+		}
+		if (target->how != TARGET_LEASED)
+			continue;
+		if (payload == NULL)
+			payload = payload_new(&parts);
+		dispatch_take(dispatch, payload, &call->tenant, &target->webhook, target->version,
+		    result->lease_end, flow->asked_ms);
+	}
+	if (payload != NULL && !flow->minimal)
+		json_add_raw(call_body(call), payload->body.data, payload->body.len);
+	else
+		event_write(&parts, !flow->minimal, call_body(call));
+	if (payload != NULL)
+		payload_unref(payload);
+}
+
+static void
+publish_reply_stored(struct publish_flow *flow, const struct publish_result *result)
+{
+	struct call *call = flow->call;
+	struct buf *body = call_body(call);
+
+	if (!flow->single)
+		json_open(body, '[');
+	for (size_t i = 0; i < result->n; i++)
+		publish_one(flow, result, i);
+	if (!flow->single)
+		json_close(body, ']');
+	if (result->outcome == PUBLISH_STORED)
+		call->app->events_accepted += result->n;
+	if (flow->minimal)
+		call_set_header(call, "Preference-Applied", "return=minimal");
+	call_reply(publish_end(flow), 201);
+}
+
+static void
+publish_on_stored(void *arg, enum store_err err, const struct publish_result *result)
+{
+	struct publish_flow *flow = arg;
+	struct call *call = flow->call;
+
+	if (err != STORE_OK) {
+		app_problem_store(publish_end(flow), err, "event");
+		return;
+	}
+	switch (result->outcome) {
+	case PUBLISH_STORED:
+	case PUBLISH_REPLAYED:
+		publish_reply_stored(flow, result);
+		break;
+	case PUBLISH_CONFLICT:
+		publish_end(flow);
+		call_problem(call, 409, "this Idempotency-Key was used with another body before");
+		break;
+	case PUBLISH_FANOUT:
+		publish_end(flow);
+		call_problem(call, 413,
+		    "the request would cause %lld deliveries, more than --max-fanout (%lld)",
+		    (long long)result->fanout, (long long)call->app->config->max_fanout);
+		break;
+	}
+}

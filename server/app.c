@@ -1,0 +1,83 @@
+/* What all handlers do the same way. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "server/app.h"
+
+int
+app_parse_body(struct call *call, struct json_doc *doc, size_t keep)
+{
+	struct json_error error;
+
+	memset(doc, 0, sizeof *doc);
+	if (json_parse(doc, call->body, call->body_len, keep, &error) == 0)
+		return 0;
+	json_doc_clear(doc);
+	call_problem(call, 400, "the body is not valid JSON: %s (line %zu, offset %zu)", error.text,
+	    error.line, error.offset);
+	return -1;
+}
+
+void
+app_problem_store(struct call *call, enum store_err err, const char *what)
+{
+	switch (err) {
+	case STORE_MISSING:
+		call_problem(call, 404, "there is no such %s", what);
+		break;
+	case STORE_LIMIT:
+		call_problem(call, 409, "the tenant has %lld webhooks, the most that it may have",
+		    (long long)call->app->config->max_webhooks);
+		break;
+	case STORE_STALE:
+		call_problem(call, 412, "the %s is of another version by now", what);
+		break;
+	case STORE_OK:
+	case STORE_UNAVAILABLE:
+	default:
+		call_problem(call, 503, "the store cannot be used at the moment");
+		break;
+	}
+}
+
+struct webhook_rules
+app_rules(const struct app *app)
+{
+	return (struct webhook_rules){
+	    .egress = &app->egress,
+	    .now_ms = clock_wall_ms(),
+	    .secret_overlap_ms = app->config->secret_overlap_ms,
+	};
+}
+
+/* One entity-tag at *s against "<version>"; weak ones never match (RFC 9110, 8.8.3.2). */
+static bool
+app_etag_is(const char **s, int64_t version)
+{
+	const char *tag = *s;
+	size_t n = strcspn(tag, ",");
+	char *end;
+
+	*s = tag[n] == ',' ? tag + n + 1 : tag + n;
+	while (n > 0 && (tag[n - 1] == ' ' || tag[n - 1] == '\t'))
+		n--;
+	if (n < 3 || tag[0] != '"' || tag[n - 1] != '"' || tag[1] < '0' || tag[1] > '9')
+		return false;
+	return strtoll(tag + 1, &end, 10) == version && end == tag + n - 1;
+}
+
+bool
+app_if_match(struct call *call, int64_t version)
+{
+	const char *s = call_header(call, "If-Match");
+
+	if (s == NULL || strcmp(s, "*") == 0)
+		return true;
+	while (*s != '\0') {
+		s += strspn(s, " \t");
+		if (*s != '\0' && app_etag_is(&s, version))
+			return true;
+	}
+	return false;
+}

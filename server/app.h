@@ -1,0 +1,54 @@
+/* What the handlers work with: the parts of the running server. */
+#ifndef SERVER_APP_H
+#define SERVER_APP_H
+
+#include "deliver/dispatch.h"
+#include "proto/json.h"
+#include "proto/webhook.h"
+#include "server/call.h"
+#include "server/config.h"
+#include "server/http.h"
+#include "store/store.h"
+#include "store/trimmer.h"
+
+struct app {
+	const struct config *config;
+	struct event_base *base;
+	struct store *store;
+	struct poster *poster;
+	struct dispatch *dispatch;
+	struct trimmer *trimmer;
+	struct http *http;
+	struct http *admin;
+	struct egress egress;
+	bool draining;
+	uint64_t events_accepted;
+};
+
+/* Parses the call's body; 0, or -1 when it was answered with 400. */
+int app_parse_body(struct call *call, struct json_doc *doc, size_t keep);
+/* Answers for what the store said: 404, 409, 412, 503.  `what` is "webhook", "event". */
+void app_problem_store(struct call *call, enum store_err err, const char *what);
+
+/* The rules that requests are judged by now. */
+struct webhook_rules app_rules(const struct app *app);
+
+/* If-Match (RFC 9110, 13.1.1): whether the header lets a change of that version pass. */
+bool app_if_match(struct call *call, int64_t version);
+
+/* The handlers, for the route table. */
+call_handler_fn api_webhook_create;
+call_handler_fn api_webhook_get;
+call_handler_fn api_webhook_list;
+call_handler_fn api_webhook_update;
+call_handler_fn api_webhook_unsuspend;
+call_handler_fn api_webhook_delete;
+call_handler_fn api_event_publish;
+call_handler_fn api_event_get;
+call_handler_fn api_event_by_request;
+call_handler_fn api_event_list;
+call_handler_fn api_healthz;
+call_handler_fn api_readyz;
+call_handler_fn api_metrics;
+
+#endif

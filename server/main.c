@@ -1,0 +1,487 @@
+/*
+ * evhookd: reads the options, puts the parts together, runs the loop, and takes everything down in
+ * order.
+ *
+ * The end: not ready; after --drain-delay no new connections; when the last request is answered the
+ * dispatcher drains; when nothing is held any more, or --drain-timeout passed, the loop ends.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "config.h"
+#include "server/app.h"
+#include "server/route.h"
+#include "store/embedded.h"
+
+#define EXIT_USAGE 2
+#define IDLE_TIMEOUT_MS 75000
+#define TRIM_EVERY_MS (60 * 60 * 1000)
+#define RESPONSE_BODY_MAX (64 * 1024)
+#define RESPONSE_BODY_KEPT 1024
+#define POOL_IDLE_MS 60000
+#define POOL_IDLE_MAX 4096
+#define CUT_GRACE_MS 1000 /* for handing back what was cut off */
+
+/* Where a shutdown is. */
+enum stage { STAGE_RUNNING, STAGE_DELAY, STAGE_REQUESTS, STAGE_DELIVERIES, STAGE_CUT, STAGE_OVER };
+
+struct server {
+	struct app app;
+	struct config config;
+	struct embedded *embedded;
+	struct event *signals[3];
+	struct event *stage_timer;
+	struct event *log_flusher;
+	enum stage stage;
+	int status; /* of the process */
+};
+
+static void server_enter(struct server *server, enum stage stage);
+
+/* --- the store's word --- */
+
+static void
+server_on_store_up(void *arg)
+{
+	struct server *server = arg;
+
+	dispatch_store_up(server->app.dispatch);
+}
+
+static void
+server_on_store_down(void *arg)
+{
+	struct server *server = arg;
+
+	dispatch_store_down(server->app.dispatch);
+}
+
+static void
+server_on_misfit(void *arg, const char *why)
+{
+	struct server *server = arg;
+
+	log_msg(LOG_ERROR, "%s", why);
+	server->status = EXIT_FAILURE;
+	server_enter(server, STAGE_OVER);
+}
+
+static void
+server_on_webhook_hint(void *arg, const struct ulid *webhook)
+{
+	struct server *server = arg;
+
+	dispatch_webhook_changed(server->app.dispatch, webhook);
+}
+
+static void
+server_on_due_hint(void *arg)
+{
+	struct server *server = arg;
+
+	dispatch_look(server->app.dispatch);
+}
+
+/* --- the end --- */
+
+static void
+server_on_requests_done(void *arg)
+{
+	server_enter(arg, STAGE_DELIVERIES);
+}
+
+static void
+server_on_deliveries_done(void *arg)
+{
+	server_enter(arg, STAGE_OVER);
+}
+
+static void
+server_arm(struct server *server, int64_t ms)
+{
+	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+
+	event_add(server->stage_timer, &tv);
+}
+
+/* The only place where the stage changes. */
+static void
+server_enter(struct server *server, enum stage stage)
+{
+	if (stage <= server->stage)
+		return;
+	server->stage = stage;
+	switch (stage) {
+	case STAGE_RUNNING:
+		break;
+	case STAGE_DELAY:
+		log_msg(LOG_INFO, "draining");
+		server->app.draining = true;
+		server_arm(server, server->config.drain_delay_ms);
+		break;
+	case STAGE_REQUESTS:
+		server_arm(server, server->config.drain_timeout_ms);
+		http_drain(server->app.http, server_on_requests_done, server);
+		break;
+	case STAGE_DELIVERIES:
+		dispatch_drain(server->app.dispatch, server_on_deliveries_done, server);
+		break;
+	case STAGE_CUT:
+		log_msg(LOG_WARN, "the drain timeout passed: cutting off what is still under way");
+		server_arm(server, CUT_GRACE_MS);
+		dispatch_cut(server->app.dispatch);
+		break;
+	case STAGE_OVER:
+		event_base_loopbreak(server->app.base);
+		break;
+	}
+}
+
+static void
+server_ev_stage(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+
+	(void)fd;
+	(void)what;
+	switch (server->stage) {
+	case STAGE_DELAY:
+		server_enter(server, STAGE_REQUESTS);
+		break;
+	case STAGE_REQUESTS:
+		server_enter(server, STAGE_DELIVERIES);
+		server_enter(server, STAGE_CUT);
+		break;
+	case STAGE_DELIVERIES:
+		server_enter(server, STAGE_CUT);
+		break;
+	case STAGE_RUNNING:
+	case STAGE_CUT:
+	case STAGE_OVER:
+		server_enter(server, STAGE_OVER);
+		break;
+	}
+}
+
+/* --- signals and logs --- */
+
+static void
+server_ev_stop(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+
+	(void)what;
+	log_msg(LOG_INFO, "%s received", fd == SIGINT ? "SIGINT" : "SIGTERM");
+	server_enter(server, STAGE_DELAY);
+}
+
+static void
+server_ev_reload(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+	char *why = NULL;
+
+	(void)fd;
+	(void)what;
+	if (config_reload(&server->config, &why) != 0)
+		log_msg(LOG_ERROR, "nothing was reloaded: %s", why);
+	else
+		log_msg(LOG_INFO, "reloaded");
+	log_set_level(server->config.log_level);
+	free(why);
+}
+
+static void
+server_ev_log(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	log_flush();
+}
+
+static void
+server_wake_log(void *arg)
+{
+	struct server *server = arg;
+
+	event_active(server->log_flusher, EV_TIMEOUT, 1);
+}
+
+static void
+server_on_libevent_log(int severity, const char *msg)
+{
+	static const enum log_level levels[] = {LOG_DEBUG, LOG_DEBUG, LOG_WARN, LOG_ERROR};
+
+	if (severity < 0 || severity > 3)
+		severity = 3;
+	if (!log_on(levels[severity]))
+		return;
+	log_begin(levels[severity], "libevent");
+	log_str("text", msg);
+	log_end();
+}
+
+static void
+server_on_libevent_fatal(int err)
+{
+	log_msg(LOG_ERROR, "libevent cannot go on (%d)", err);
+	log_flush();
+	abort();
+}
+
+/* --- putting together --- */
+
+static int
+server_fail(char *why)
+{
+	log_msg(LOG_ERROR, "%s", why);
+	free(why);
+	return -1;
+}
+
+static void
+server_open_loop(struct server *server)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+	struct event_config *cfg = event_config_new();
+	struct event_base *base;
+
+	/* fewer epoll_ctl calls; safe as no descriptor is ever duplicated (event.h) */
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	if (base == NULL)
+		abort();
+	server->app.base = base;
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < 3; i++) {
+		server->signals[i] = evsignal_new(base, numbers[i],
+		    numbers[i] == SIGHUP ? server_ev_reload : server_ev_stop, server);
+		event_add(server->signals[i], NULL);
+	}
+	server->stage_timer = evtimer_new(base, server_ev_stage, server);
+	server->log_flusher = evtimer_new(base, server_ev_log, server);
+	log_set_wake(server_wake_log, server);
+}
+
+static int
+server_open_store(struct server *server)
+{
+	const struct config *config = &server->config;
+	const char *why = NULL;
+	struct buf uri = {0};
+	struct store_opts opts = {
+	    .base = server->app.base,
+	    .shards = (unsigned)config->shards,
+	    .timeout_ms = config->redis_timeout_ms,
+	    .redis_wait = config->redis_wait,
+	    .on_up = server_on_store_up,
+	    .on_down = server_on_store_down,
+	    .on_misfit = server_on_misfit,
+	    .on_webhook_hint = server_on_webhook_hint,
+	    .on_due_hint = server_on_due_hint,
+	    .arg = server,
+	};
+
+	if (config->redis == NULL) {
+		struct embedded_opts embedded = {.data_dir = config->data_dir};
+		char *reason = NULL;
+
+		server->embedded = embedded_start(server->app.base, &embedded, &reason);
+		if (server->embedded == NULL)
+			return server_fail(reason);
+		buf_adds(&uri, "unix://");
+		buf_adds(&uri, embedded_socket(server->embedded));
+	} else {
+		buf_adds(&uri, config->redis);
+	}
+	opts.redis_uri = buf_str(&uri);
+	server->app.store = store_new(&opts, &why);
+	mem_wipe(uri.data, uri.len);
+	buf_clear(&uri);
+	if (server->app.store == NULL)
+		return server_fail(xstrdup(why));
+	return 0;
+}
+
+static int
+server_open_delivery(struct server *server)
+{
+	const struct config *config = &server->config;
+	struct app *app = &server->app;
+	char *why = NULL;
+	struct poster_opts poster = {
+	    .base = app->base,
+	    .egress = &app->egress,
+	    .dns = (const char *const *)config->dns.list,
+	    .ndns = config->dns.n,
+	    .ca_file = config->ca_file,
+	    .user_agent = PACKAGE_NAME "/" PACKAGE_VERSION,
+	    .max_body = RESPONSE_BODY_MAX,
+	    .keep_body = RESPONSE_BODY_KEPT,
+	    .idle_ms = POOL_IDLE_MS,
+	    .max_idle = POOL_IDLE_MAX,
+	};
+	struct dispatch_opts dispatch = {
+	    .base = app->base,
+	    .store = app->store,
+	    .lease_ms = config->lease_ms,
+	    .delivery_timeout_ms = config->delivery_timeout_ms,
+	    .attempts_kept = config->attempts_kept,
+	    .endpoint_concurrency = (size_t)config->endpoint_concurrency,
+	    .delivery_concurrency = (size_t)config->delivery_concurrency,
+	};
+	struct trimmer_opts trimmer = {
+	    .base = app->base,
+	    .store = app->store,
+	    .retention_ms = config->event_retention_ms,
+	    .events_kept = config->events_kept,
+	    .every_ms = TRIM_EVERY_MS,
+	};
+
+	app->poster = poster_new(&poster, &why);
+	if (app->poster == NULL)
+		return server_fail(why);
+	dispatch.poster = app->poster;
+	app->dispatch = dispatch_new(&dispatch);
+	app->trimmer = trimmer_new(&trimmer);
+	return 0;
+}
+
+/* /metrics is for the admin address alone, the API for the others. */
+static bool
+server_admit_api(struct call *call)
+{
+	if (call->route->handler != api_metrics)
+		return true;
+	call_problem(call, 404, "metrics are on the admin address");
+	return false;
+}
+
+static bool
+server_admit_admin(struct call *call)
+{
+	if (call->route->group == NULL)
+		return true;
+	call_problem(call, 404, "the API is not on the admin address");
+	return false;
+}
+
+static int
+server_listen_admin(struct server *server, char **why)
+{
+	const char *at = server->config.admin_listen;
+
+	return *at == '\0' ? 0 : http_listen(server->app.admin, at, why);
+}
+
+static int
+server_open_http(struct server *server)
+{
+	const struct config *config = &server->config;
+	struct app *app = &server->app;
+	char *why = NULL;
+	struct http_opts opts = {
+	    .base = app->base,
+	    .app = app,
+	    .max_body = (size_t)config->max_body,
+	    .max_header = (size_t)config->max_header,
+	    .max_connections = (size_t)config->max_connections,
+	    .request_timeout_ms = config->request_timeout_ms,
+	    .idle_timeout_ms = IDLE_TIMEOUT_MS,
+	    .admit = server_admit_api,
+	};
+
+	app->http = http_new(&opts);
+	opts.admit = server_admit_admin;
+	opts.max_connections = 100;
+	app->admin = http_new(&opts);
+	for (size_t i = 0; i < config->listen.n; i++)
+		if (http_listen(app->http, config->listen.list[i], &why) != 0)
+			return server_fail(why);
+	if (server_listen_admin(server, &why) != 0)
+		return server_fail(why);
+	app->egress.allow = config->allow_egress;
+	app->egress.nallow = config->nallow_egress;
+	app->egress.own = http_addresses(app->http, &app->egress.nown);
+	return 0;
+}
+
+static void
+server_close(struct server *server)
+{
+	struct app *app = &server->app;
+
+	if (app->dispatch != NULL)
+		dispatch_store_down(app->dispatch);
+	store_free(app->store); /* answers every operation under way */
+	dispatch_free(app->dispatch);
+	trimmer_free(app->trimmer);
+	poster_free(app->poster);
+	if (app->http != NULL)
+		http_free(app->http);
+	if (app->admin != NULL)
+		http_free(app->admin);
+	if (server->embedded != NULL)
+		embedded_stop(server->embedded);
+	embedded_free(server->embedded);
+	for (size_t i = 0; i < 3; i++)
+		event_free(server->signals[i]);
+	event_free(server->stage_timer);
+	log_set_wake(NULL, NULL);
+	event_free(server->log_flusher);
+	event_base_free(app->base);
+	log_msg(LOG_INFO, "stopped");
+	log_flush();
+}
+
+static int
+server_run(struct server *server)
+{
+	log_setup(server->config.log_level, server->config.log_format);
+	event_set_log_callback(server_on_libevent_log);
+	event_set_fatal_callback(server_on_libevent_fatal);
+	server->app.config = &server->config;
+	server_open_loop(server);
+	/* listeners first: a port in use must not start a redis-server */
+	if (server_open_http(server) != 0 || server_open_store(server) != 0 ||
+	    server_open_delivery(server) != 0) {
+		server->status = EXIT_FAILURE;
+	} else {
+		log_begin(LOG_INFO, "evhookd " PACKAGE_VERSION " is running");
+		log_str("listen", server->config.listen.list[0]);
+		log_str("admin", server->config.admin_listen);
+		log_end();
+		event_base_dispatch(server->app.base);
+	}
+	server_close(server);
+	return server->status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct server server;
+	int status = EXIT_SUCCESS;
+
+	switch (config_read(&server.config, argc, argv)) {
+	case CONFIG_EXIT_OK:
+		break;
+	case CONFIG_EXIT_USAGE:
+		status = EXIT_USAGE;
+		break;
+	case CONFIG_RUN:
+		status = server_run(&server);
+		break;
+	}
+	config_clear(&server.config);
+	return status;
+}

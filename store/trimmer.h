@@ -1,0 +1,23 @@
+/* Trimming: each tenant's stream is cut to its limits once an hour, in small steps. */
+#ifndef STORE_TRIMMER_H
+#define STORE_TRIMMER_H
+
+#include "store/store.h"
+
+struct trimmer;
+
+struct trimmer_opts {
+	struct event_base *base;
+	struct store *store;
+	int64_t retention_ms; /* older events go ... */
+	int64_t events_kept;  /* ... and what is beyond so many of a tenant */
+	int64_t every_ms;     /* of each tenant */
+};
+
+struct trimmer *trimmer_new(const struct trimmer_opts *opts);
+void trimmer_free(struct trimmer *trimmer); /* after store_free() */
+/* Whether a publish request is to note the tenant in Redis, so that its stream is trimmed: true now
+ * and then for each tenant. */
+bool trimmer_notes(struct trimmer *trimmer, const struct uuid *tenant);
+
+#endif
