@@ -28,7 +28,7 @@ class Response:
         return sorted(e["field"] for e in self.json()["errors"])
 
     def __repr__(self):
-        return f"<{self.status} {self.body[:2000]!r}>"
+        return f"<{self.status} {self.body[:800]!r}>"
 
 
 class Client:

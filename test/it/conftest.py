@@ -57,7 +57,10 @@ def shared():
 @pytest.fixture
 def server(shared, certs):
     """The shared evhookd, checked after each test."""
-    yield shared.get(certs)
+    evhookd = shared.get(certs)
+    before = evhookd.log_size()
+    yield evhookd
+    print(evhookd.tail(before))  # pytest shows it when the test failed
     shared.check()
 
 
@@ -73,7 +76,6 @@ def client(server):
     client = server.client()
     yield client
     client.close()
-    server.clients.remove(client)
 
 
 @pytest.fixture
@@ -111,6 +113,12 @@ def new_evhookd(cleanup):
         return evhookd
 
     return make
+
+
+@pytest.fixture
+def alone(new_redis, new_evhookd):
+    """Makes evhookds with a redis-server each: nobody else sees what they do."""
+    return lambda **options: new_evhookd(redis=new_redis(), **options)
 
 
 @pytest.fixture

@@ -38,13 +38,15 @@ def binary():
 
 
 def until(condition, what, timeout=None):
-    """Polls until condition() is true and returns its value; fails the test at the deadline."""
+    """Polls until condition() is true and returns its value; fails the test at the deadline.
+    what may be a function, called only then."""
     end = time.monotonic() + (timeout or DEADLINE)
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
+            what = what() if callable(what) else what
             raise AssertionError(f"not within {timeout or DEADLINE:g} s: {what}")
         time.sleep(0.01)
 
@@ -188,10 +190,12 @@ class Evhookd:
     """One evhookd process.  Options are keyword arguments: redis=…, max_webhooks=3."""
 
     def __init__(self, redis=None, listen="127.0.0.1", env=None, ready=True, args=(), **options):
+        command = binary()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="evhook-it-"))
         self.lock = PortLock(listen)
         self.admin_lock = PortLock()
         self.host, self.port = self.lock.host, self.lock.port
+        self.redis = redis  # a RedisServer, a URI, or None for the embedded one
         uri = redis.uri if isinstance(redis, RedisServer) else redis
         settings = {
             "listen": self.lock.address(),
@@ -201,7 +205,7 @@ class Evhookd:
             "log_level": "debug",
             **options,
         }
-        self.command = binary() + options_to_args(settings) + [str(a) for a in args]
+        self.command = command + options_to_args(settings) + [str(a) for a in args]
         self.env = env
         self.expect_death = False
         self.clients = []
@@ -218,6 +222,7 @@ class Evhookd:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
+                start_new_session=True,  # a process group of its own, for signals to the group
             )
         try:
             if ready:
@@ -258,7 +263,7 @@ class Evhookd:
                 )
             return self.status_of("/readyz") == 200
 
-        until(ready, f"/readyz is 200; stderr so far:\n{self.stderr()}", 2 * DEADLINE)
+        until(ready, lambda: f"/readyz is 200; stderr:\n{self.tail()}", 2 * DEADLINE)
 
     # --- what it said
 
@@ -303,8 +308,13 @@ class Evhookd:
         code = self.wait_exit()
         assert code == 0, f"exit status {code} after SIGTERM; stderr:\n{self.tail()}"
 
-    def tail(self):
-        return "\n".join(self.stderr().splitlines()[-40:])
+    def tail(self, since=0):
+        """The end of the log; since: how long it was before."""
+        text = (self.dir / "stderr").read_bytes()[since:].decode(errors="replace")
+        return "\n".join(text.splitlines()[-60:])
+
+    def log_size(self):
+        return (self.dir / "stderr").stat().st_size
 
     def check(self):
         """Fails on anything a sanitizer, valgrind or assert() said, and on an unexpected end."""
@@ -331,6 +341,7 @@ class Evhookd:
                     self.stop()
                 self.check()
         finally:
+            print(self.tail())  # pytest shows it when the test failed
             self._drop_clients()
             if self.process.poll() is None:
                 self.process.kill()

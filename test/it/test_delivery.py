@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from api import Keys, Tenant, expect, problem, signature
+from api import Keys, Tenant, problem, signature
 from harness import run, until
 from receivers import Answer, Bytes, Close, Endless, Reset
 
@@ -14,15 +14,16 @@ SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
+def until_empty(redis, tenant, webhook):
+    """Waits until nothing is owed to a webhook any more."""
+    queue = Keys(tenant).queue(webhook["locator"])
+    until(lambda: redis.zcard(queue) == 0, f"{queue} is empty")
+
+
 @pytest.fixture
 def emptied(redis):
-    """Waits until nothing is owed to a webhook any more."""
-
-    def emptied(tenant, webhook, redis=redis):
-        queue = Keys(tenant).queue(webhook["locator"])
-        until(lambda: redis.zcard(queue) == 0, f"{queue} is empty")
-
-    return emptied
+    """until_empty() for the shared server."""
+    return lambda tenant, webhook: until_empty(redis, tenant, webhook)
 
 
 # --- what is sent
@@ -120,8 +121,7 @@ def test_an_overlap_of_0_revokes_the_old_secret_at_once(rotated):
 
 def test_the_endpoints_own_headers_are_sent_once_per_value_in_order(tenant, receiver):
     sink = receiver()
-    headers = {"X-Many": ["b", "a", "b"], "Authorization": ["Bearer a.b-c"], "X-Ünused": []}
-    del headers["X-Ünused"]
+    headers = {"X-Many": ["b", "a", "b"], "Authorization": ["Bearer a.b-c"]}
     tenant.create(sink.url(), endpoint_headers=headers)
     tenant.publish()
     (request,) = sink.wait_for(1)
@@ -289,10 +289,10 @@ def test_https_with_a_verified_certificate(tenant, receiver, certs, host):
     assert sink.server_names in ([], [None]), "no SNI for an address"
 
 
-def test_https_by_name_sends_sni_and_host(shared, redis, new_evhookd, receiver, certs, name_server):
+def test_https_by_name_sends_sni_and_host(alone, receiver, certs, name_server):
     sink = receiver(tls=certs.server())
     dns = name_server({"hooks.example.test": ["127.0.0.1"]})
-    server = new_evhookd(redis=shared.redis, ca_file=certs.ca_file, dns=dns.address)
+    server = alone(ca_file=certs.ca_file, dns=dns.address)
     tenant = Tenant(server.client())
     tenant.create(sink.url(name="hooks.example.test"))
     tenant.publish()
@@ -367,10 +367,10 @@ def test_a_connection_that_the_receiver_closes_is_made_anew(tenant, receiver, em
     assert sink.connections == 5
 
 
-def test_connections_per_webhook_are_capped(shared, redis, new_evhookd, receiver, event):
+def test_connections_per_webhook_are_capped(alone, receiver, event):
     release = event()
     sink, witness = receiver(default=Answer(after=release)), receiver()
-    server = new_evhookd(redis=shared.redis, endpoint_concurrency=2)
+    server = alone(endpoint_concurrency=2)
     tenant = Tenant(server.client())
     tenant.create(sink.url())
     tenant.create(witness.url(), eventTypes=["witness"])
@@ -447,18 +447,18 @@ def test_redirects_are_never_followed(tenant, receiver, emptied):
 
 
 def test_no_answer_within_the_delivery_timeout_is_a_failure(
-    shared, redis, new_evhookd, receiver, event, emptied
+    alone, receiver, event
 ):
     release = event()
     drip = Bytes(b"HTTP/1.1 200 OK\r\n", hold=release)
     sink = receiver(Answer(after=release), drip)
-    server = new_evhookd(redis=shared.redis, delivery_timeout="1s")
+    server = alone(delivery_timeout="1s")
     tenant = Tenant(server.client())
     webhook = tenant.create(sink.url())
     begin = time.monotonic()
     events = [tenant.publish(), tenant.publish()]
     sink.wait_for(2)
-    emptied(tenant, webhook)
+    until_empty(server.redis.client, tenant, webhook)
     assert 0.9 <= time.monotonic() - begin
     events.append(tenant.publish("after"))
     sink.wait_for(3)
@@ -487,24 +487,24 @@ def test_the_outcome_is_settled_at_the_head(tenant, receiver, event, emptied):
 
 
 def test_a_name_that_leads_to_a_forbidden_address_is_refused_at_connect(
-    shared, redis, new_evhookd, receiver, name_server, emptied
+    alone, receiver, name_server
 ):
     sink = receiver()
     dns = name_server({"inside.example.test": ["127.0.0.1"]})
-    server = new_evhookd(redis=shared.redis, allow_egress=[], dns=dns.address)
+    server = alone(allow_egress=[], dns=dns.address)
     tenant = Tenant(server.client())
     webhook = tenant.create(sink.url(name="inside.example.test"))
     tenant.publish()
-    emptied(tenant, webhook)
+    until_empty(server.redis.client, tenant, webhook)
     assert dns.queries and sink.connections == 0
 
 
-def test_a_name_that_does_not_exist_ends_the_delivery(shared, redis, new_evhookd, name_server, emptied):
-    server = new_evhookd(redis=shared.redis, dns=name_server({}).address)
+def test_a_name_that_does_not_exist_ends_the_delivery(alone, name_server):
+    server = alone(dns=name_server({}).address)
     tenant = Tenant(server.client())
     webhook = tenant.create("http://nowhere.example.test/")
     tenant.publish()
-    emptied(tenant, webhook)
+    until_empty(server.redis.client, tenant, webhook)
 
 
 def test_one_of_evhookds_own_listeners_is_refused_as_an_address(server, tenant):
@@ -514,22 +514,20 @@ def test_one_of_evhookds_own_listeners_is_refused_as_an_address(server, tenant):
 
 
 def test_one_of_evhookds_own_listeners_is_refused_at_connect(
-    shared, redis, new_evhookd, name_server, emptied
+    alone, name_server
 ):
     """A listener of the test's own shares the port: of 32 connections it would get some."""
     dns = name_server({"myself.example.test": ["127.0.0.1"]})
-    server = new_evhookd(redis=shared.redis, dns=dns.address)
+    server = alone(dns=dns.address)
     tenant = Tenant(server.client())
     webhook = tenant.create(f"http://myself.example.test:{server.port}/")
-    expect(tenant.try_publish({"type": "before.the.trap", "data": {}}), 201)
-    emptied(tenant, webhook)
     with socket.socket() as trap:
         trap.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         trap.bind(("127.0.0.1", server.port))
         trap.listen(64)
         trap.setblocking(False)
         tenant.publish_many(32)
-        emptied(tenant, webhook)
+        until_empty(server.redis.client, tenant, webhook)
         with pytest.raises(BlockingIOError):
             trap.accept()
     assert dns.queries

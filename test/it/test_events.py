@@ -277,12 +277,13 @@ def test_the_same_key_at_the_same_moment_publishes_once(server, tenant):
     assert len(tenant.all_events()) == 1
 
 
-def test_a_key_is_forgotten_after_the_idempotency_ttl(new_evhookd, redis, shared):
-    server = new_evhookd(redis=shared.redis, idempotency_ttl="1s")
+def test_a_key_is_forgotten_after_the_idempotency_ttl(alone):
+    server = alone(idempotency_ttl="1s")
     tenant = Tenant(server.client())
     headers = {"Idempotency-Key": "k"}
     first = tenant.publish(headers=headers)
     pattern = f"evhook:*:idem:{tenant.locator}:*"
+    redis = server.redis.client
     assert len(redis.keys(pattern)) == 1
     until(lambda: not redis.keys(pattern), "the key expires")
     assert tenant.publish(headers=headers)["locator"] != first["locator"]
@@ -447,9 +448,9 @@ def test_locators_of_a_tenant_grow_strictly_in_the_order_of_storing(server, tena
 # --- fan-out
 
 
-def test_more_deliveries_than_max_fanout_are_413_naming_the_limit(new_evhookd, redis, shared, receiver):
+def test_more_deliveries_than_max_fanout_are_413_naming_the_limit(alone, receiver):
     sink = receiver()
-    server = new_evhookd(redis=shared.redis, max_fanout=4)
+    server = alone(max_fanout=4)
     tenant = Tenant(server.client())
     for event_types in (["*"], ["a", "a.*"], ["b"]):
         tenant.create(sink.url(), eventTypes=event_types)

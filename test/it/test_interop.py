@@ -74,7 +74,7 @@ def test_the_reference_library_verifies_old_and_new_secret_during_overlap(tenant
 
 def test_the_reference_library_refuses_what_was_tampered_with(tenant, receiver, verify):
     webhook, _, request = delivered(tenant, receiver)
-    body = request.body.decode().replace('"n":1.5', '"n":2.5')
+    body = request.body.decode().replace("1.5", "2.5")
     assert body != request.body.decode()
     status, complaint = verify(webhook["endpoint"]["secret"], request, body=body)
     assert status == 1 and "WebhookVerificationError" in complaint

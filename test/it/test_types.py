@@ -132,8 +132,8 @@ def test_a_body_over_1_mib_is_413(tenant, raw):
     assert tenant.all_events() == []
 
 
-def test_the_body_limit_is_an_option(new_evhookd, redis, shared):
-    server = new_evhookd(redis=shared.redis, max_body=2000)
+def test_the_body_limit_is_an_option(alone):
+    server = alone(max_body=2000)
     tenant = Tenant(server.client())
     expect(tenant.try_publish(body_of_size(2000)), 201)
     problem(tenant.try_publish(body_of_size(2001)), 413)
@@ -593,8 +593,8 @@ def test_a_request_head_of_8_kib_is_taken(tenant, raw):
     assert raw.read_response().status == 200
 
 
-def test_a_request_that_takes_longer_than_the_request_timeout_is_cut_off(new_evhookd, redis, shared):
-    server = new_evhookd(redis=shared.redis, request_timeout="1s")
+def test_a_request_that_takes_longer_than_the_request_timeout_is_cut_off(alone):
+    server = alone(request_timeout="1s")
     tenant = Tenant(server.client())
     with Raw(server.host, server.port) as slow_head, Raw(server.host, server.port) as slow_body:
         slow_head.send("GET / HTTP/1.1\r\nHost: ")

@@ -397,14 +397,14 @@ def test_a_literal_address_must_be_allowed_by_the_egress_rules(tenant, address):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "[::1]"])
-def test_loopback_is_refused_unless_allowed(new_evhookd, redis, shared, address):
-    server = new_evhookd(redis=shared.redis, allow_egress=[])
+def test_loopback_is_refused_unless_allowed(alone, address):
+    server = alone(allow_egress=[])
     tenant = Tenant(server.client())
     refused(tenant, tenant.body(f"http://{address}/"), "endpoint.url")
 
 
-def test_allow_egress_opens_what_it_names(new_evhookd, redis, shared):
-    server = new_evhookd(redis=shared.redis, allow_egress=["10.1.0.0/16", "fd00::/8"])
+def test_allow_egress_opens_what_it_names(alone):
+    server = alone(allow_egress=["10.1.0.0/16", "fd00::/8"])
     tenant = Tenant(server.client())
     for url in ("http://10.2.0.1/", "http://127.0.0.1/"):
         refused(tenant, tenant.body(url), "endpoint.url")
@@ -607,8 +607,8 @@ def test_at_most_100_event_types(tenant):
 # --- how many
 
 
-def test_more_webhooks_than_max_webhooks_are_409(new_evhookd, redis, shared):
-    server = new_evhookd(redis=shared.redis, max_webhooks=3)
+def test_more_webhooks_than_max_webhooks_are_409(alone):
+    server = alone(max_webhooks=3)
     tenant = Tenant(server.client())
     webhooks = [tenant.create() for _ in range(3)]
     problem(tenant.try_create(tenant.body()), 409)
