@@ -99,12 +99,17 @@ conn_ev_tls(const SSL *ssl, int where, int value)
 static struct bufferevent *
 conn_bufferevent(struct conn *conn, struct event_base *base)
 {
+	struct bufferevent *bev;
+
 	if (conn->ssl == NULL)
 		return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	SSL_set_app_data(conn->ssl, conn);
 	SSL_set_info_callback(conn->ssl, conn_ev_tls);
-	return bufferevent_openssl_socket_new(base, -1, conn->ssl, BUFFEREVENT_SSL_CONNECTING,
+	bev = bufferevent_openssl_socket_new(base, -1, conn->ssl, BUFFEREVENT_SSL_CONNECTING,
 	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (bev != NULL)
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	return bev;
 }
 
 static void

@@ -276,7 +276,7 @@ test_bodies(void **state)
 	tried_start(&a, &t, true, "", 0, 5000, "https://127.0.0.1:%u/", peer_port(peer));
 	tried_wait(&a);
 	assert_int_equal(a.result.status, 0);
-	assert_false(a.result.timed_out);
+	assert_string_equal(a.message, "closed without an answer");
 	peer_free(peer);
 	peer = server(&ok, &ca, "IP:127.0.0.1", -DAY, DAY, 0);
 	tried_start(&a, &t, true, body, len, 5000, "https://127.0.0.1:%u/", peer_port(peer));
@@ -290,6 +290,27 @@ test_bodies(void **state)
 	assert_false(a.result.reused);
 	peer_free(peer);
 	free(body);
+}
+
+/* An idle connection that the peer closes as we use it. */
+static void
+test_stale(void **state)
+{
+	const struct peer_act acts[] = {{.send = OK}, {.end = PEER_CLOSE}, {.send = OK}};
+	struct peer *peer = peer_new(t.base, acts, 3);
+	struct cert cert = cert_new(&ca, "server", "IP:127.0.0.1", -DAY, DAY);
+
+	(void)state;
+	peer_set_tls(peer, cert_server(&cert, 0, 0));
+	cert_clear(&cert);
+	for (int i = 0; i < 2; i++) {
+		tried_start(&a, &t, true, "{}", 2, 5000, "https://127.0.0.1:%u/", peer_port(peer));
+		tried_wait(&a);
+		assert_int_equal(a.result.status, 200);
+	}
+	assert_int_equal(peer_accepted(peer), 2);
+	assert_int_equal(peer_requests(peer), 3);
+	peer_free(peer);
 }
 
 /* Cancelled or ended at every step of a handshake. */
@@ -334,6 +355,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bodies, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ca_file, setup, teardown),
 	};

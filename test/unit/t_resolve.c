@@ -236,6 +236,35 @@ test_next_address(void **state)
 	assert_int_equal(stats.open, 0);
 }
 
+/* The first address drops SYNs (its queue is full): it has its share of the time, no more. */
+static void
+test_slow_address(void **state)
+{
+	const struct peer_act act = {.send = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+	struct peer *peer = peer_new(t.base, &act, 1);
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int fill[8];
+
+	(void)state;
+	sin.sin_addr.s_addr = htonl(0x7f000002);
+	sin.sin_port = htons((uint16_t)peer_port(peer));
+	assert_int_equal(bind(listener, (struct sockaddr *)&sin, sizeof sin), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	for (size_t i = 0; i < 8; i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(fill[i], (struct sockaddr *)&sin, sizeof sin);
+	}
+	tried_start(&a, &t, true, "", 0, 900, "http://second.test:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 200);
+	assert_in_range(a.result.total_us, 290000, 900000);
+	for (size_t i = 0; i < 8; i++)
+		close(fill[i]);
+	close(listener);
+	peer_free(peer);
+}
+
 static void
 test_cancel(void **state)
 {
@@ -322,6 +351,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_coalesce, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lame, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_next_address, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_slow_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 	    cmocka_unit_test(test_hosts),
