@@ -1,4 +1,5 @@
 """The API as a tenant sees it, and what a subscriber knows: keys in Redis, signatures, ULIDs."""
+
 import base64
 import binascii
 import datetime

@@ -1,4 +1,5 @@
 """Certificates for the HTTPS receivers: an authority, good ones, and every kind of bad one."""
+
 import datetime
 import ipaddress
 import ssl
@@ -20,7 +21,9 @@ class Certificates:
         self.directory = directory
         now = datetime.datetime.utcnow()
         ca_key, ca = self._make("Test authority", None, None, now - DAY, now + DAY, ca=True)
-        other_key, other = self._make("Another authority", None, None, now - DAY, now + DAY, ca=True)
+        other_key, other = self._make(
+            "Another authority", None, None, now - DAY, now + DAY, ca=True
+        )
         self.ca_file = str(directory / "ca.pem")
         (directory / "ca.pem").write_bytes(ca.public_bytes(serialization.Encoding.PEM))
         here = ["localhost", "hooks.example.test", "127.0.0.1", "::1"]

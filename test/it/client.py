@@ -1,4 +1,5 @@
 """A small HTTP client for the tests: keep-alive, exact bytes both ways, and raw sockets."""
+
 import http.client
 import json
 import os

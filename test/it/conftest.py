@@ -4,6 +4,7 @@ Tests that only use the API share one redis-server and one evhookd, each with a 
 a test after which the shared evhookd is dead or has said something bad fails, and the next one
 gets a new evhookd.
 """
+
 import contextlib
 import threading
 

@@ -3,6 +3,7 @@
 Ports are never fixed: a PortLock holds a bound, not listening socket for as long as the port is
 needed, so that parallel test runs cannot take each other's.  Every wait has a deadline.
 """
+
 import contextlib
 import os
 import pathlib

@@ -3,6 +3,7 @@
 A Receiver records every request (header list in order and case, raw body, connection, time) before
 it behaves: by the next item of its script, else by its default.
 """
+
 import collections
 import contextlib
 import dataclasses

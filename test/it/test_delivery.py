@@ -1,4 +1,5 @@
 """Contract section 4: deliveries; what subscribers receive, and whom it may delay."""
+
 import base64
 import re
 import socket
@@ -35,7 +36,11 @@ def test_one_post_with_the_event_and_its_headers(tenant, receiver):
     version = run("--version").stdout.split()[-1]
     event = tenant.publish("policy.issue", {"n": 1})
     (request,) = sink.wait_for(1)
-    assert (request.method, request.target, request.version) == ("POST", "/hook?x=y%20z", "HTTP/1.1")
+    assert (request.method, request.target, request.version) == (
+        "POST",
+        "/hook?x=y%20z",
+        "HTTP/1.1",
+    )
     assert request.json() == event
     assert request.header("host") == f"127.0.0.1:{sink.port}"
     assert request.header("content-type") == "application/json"
@@ -102,10 +107,16 @@ def rotated(tenant, receiver):
 
 def test_an_old_secret_signs_beside_the_new_one(rotated):
     signatures, request = rotated(secret="the second secret of three")
-    assert signatures == [signature("the second secret of three", request), signature(SECRET, request)]
+    assert signatures == [
+        signature("the second secret of three", request),
+        signature(SECRET, request),
+    ]
     signatures, request = rotated(secret="the third secret of three")
     assert sorted(signatures) == sorted(
-        [signature("the third secret of three", request), signature("the second secret of three", request)]
+        [
+            signature("the third secret of three", request),
+            signature("the second secret of three", request),
+        ]
     ), "only the newest previous secret is kept"
 
 
@@ -322,7 +333,9 @@ def test_secure_ssl_false_switches_verification_off(tenant, receiver, certs, kin
     sink.wait_for(1)
 
 
-def test_connections_are_not_shared_between_verified_and_unverified(tenant, receiver, certs, emptied):
+def test_connections_are_not_shared_between_verified_and_unverified(
+    tenant, receiver, certs, emptied
+):
     sink = receiver(tls=certs.server("expired"))
     unverified = tenant.create(sink.url("/a"), endpoint_secureSsl=False, eventTypes=["a"])
     verified = tenant.create(sink.url("/b"), eventTypes=["b"])
@@ -437,7 +450,9 @@ def test_a_refused_connection_ends_the_delivery(tenant, emptied):
 
 def test_redirects_are_never_followed(tenant, receiver, emptied):
     target = receiver()
-    sink = receiver(*(Answer(code, headers=(("Location", target.url()),)) for code in (301, 302, 307, 308)))
+    sink = receiver(
+        *(Answer(code, headers=(("Location", target.url()),)) for code in (301, 302, 307, 308))
+    )
     webhook = tenant.create(sink.url())
     for n in range(4):
         tenant.publish()
@@ -446,9 +461,7 @@ def test_redirects_are_never_followed(tenant, receiver, emptied):
     assert len(sink.all()) == 4 and target.connections == 0
 
 
-def test_no_answer_within_the_delivery_timeout_is_a_failure(
-    alone, receiver, event
-):
+def test_no_answer_within_the_delivery_timeout_is_a_failure(alone, receiver, event):
     release = event()
     drip = Bytes(b"HTTP/1.1 200 OK\r\n", hold=release)
     sink = receiver(Answer(after=release), drip)
@@ -513,9 +526,7 @@ def test_one_of_evhookds_own_listeners_is_refused_as_an_address(server, tenant):
     assert response.fields() == ["endpoint.url"]
 
 
-def test_one_of_evhookds_own_listeners_is_refused_at_connect(
-    alone, name_server
-):
+def test_one_of_evhookds_own_listeners_is_refused_at_connect(alone, name_server):
     """A listener of the test's own shares the port: of 32 connections it would get some."""
     dns = name_server({"myself.example.test": ["127.0.0.1"]})
     server = alone(dns=dns.address)

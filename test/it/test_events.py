@@ -1,4 +1,5 @@
 """Contract section 3: publishing events, and reading the event stream."""
+
 import json
 import threading
 import uuid
@@ -228,7 +229,12 @@ def test_an_array_is_replayed_too(tenant):
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"type":"a","data":{"n":2}}', b'{"type":"a","data":{"n":1} }', b'{"data":{"n":1},"type":"a"}']
+    "body",
+    [
+        b'{"type":"a","data":{"n":2}}',
+        b'{"type":"a","data":{"n":1} }',
+        b'{"data":{"n":1},"type":"a"}',
+    ],
 )
 def test_the_same_key_with_a_different_body_is_409(tenant, body):
     headers = {"Idempotency-Key": "k"}

@@ -1,4 +1,5 @@
 """Signatures as the reference library of Standard Webhooks verifies them (npm, under node)."""
+
 import fcntl
 import json
 import subprocess
@@ -54,7 +55,9 @@ def test_the_reference_library_verifies_a_generated_secret(tenant, receiver, ver
     assert verify(webhook["endpoint"]["secret"], request) == (0, event)
 
 
-def test_the_reference_library_verifies_a_secret_without_prefix_as_raw_bytes(tenant, receiver, verify):
+def test_the_reference_library_verifies_a_secret_without_prefix_as_raw_bytes(
+    tenant, receiver, verify
+):
     secret = "no prefix, just bytes"
     _, event, request = delivered(tenant, receiver, endpoint_secret=secret)
     assert verify(secret, request, raw=True) == (0, event)

@@ -1,4 +1,5 @@
 """Contract section 8: options, environment, config file, signals, and the embedded Redis."""
+
 import json
 import os
 import pathlib
@@ -105,7 +106,9 @@ def test_an_option_in_the_environment_is_checked_and_named():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("line, word", [("shards = many", "shards"), ("no-such = 1", "no-such"), ("?", "conf")])
+@pytest.mark.parametrize(
+    "line, word", [("shards = many", "shards"), ("no-such = 1", "no-such"), ("?", "conf")]
+)
 def test_a_line_of_the_config_file_is_checked_and_named(tmp_path, line, word):
     conf = tmp_path / "evhookd.conf"
     conf.write_text(f"# a comment\n\nlog-level = info\n{line}\n")
@@ -116,9 +119,18 @@ def test_a_line_of_the_config_file_is_checked_and_named(tmp_path, line, word):
 
 @pytest.mark.parametrize(
     "file, env, line, limit",
-    [(1, None, None, 1), (1, 2, None, 2), (1, 2, 3, 3), (None, 2, 3, 3), (3, None, 1, 1), (3, 1, None, 1)],
+    [
+        (1, None, None, 1),
+        (1, 2, None, 2),
+        (1, 2, 3, 3),
+        (None, 2, 3, 3),
+        (3, None, 1, 1),
+        (3, 1, None, 1),
+    ],
 )
-def test_command_line_before_environment_before_file(tmp_path, new_redis, new_evhookd, file, env, line, limit):
+def test_command_line_before_environment_before_file(
+    tmp_path, new_redis, new_evhookd, file, env, line, limit
+):
     conf = tmp_path / "evhookd.conf"
     conf.write_text(f"max-webhooks = {file}\n" if file else "")
     evhookd = new_evhookd(
@@ -137,7 +149,11 @@ def test_everything_may_stand_in_the_environment(new_redis, new_evhookd):
     redis = new_redis()
     evhookd = new_evhookd(
         allow_egress=[],
-        env={"EVHOOK_REDIS": redis.uri, "EVHOOK_ALLOW_EGRESS": "127.0.0.1/32", "EVHOOK_LOG_FORMAT": "json"},
+        env={
+            "EVHOOK_REDIS": redis.uri,
+            "EVHOOK_ALLOW_EGRESS": "127.0.0.1/32",
+            "EVHOOK_LOG_FORMAT": "json",
+        },
     )
     Tenant(evhookd.client()).create("http://127.0.0.1:9/")
     assert redis.client.dbsize() > 0
@@ -200,7 +216,9 @@ def test_without_auth_key_only_loopback_is_listened_on(tmp_path):
 
 
 @pytest.mark.parametrize("log_format", ["logfmt", "json"])
-def test_log_records_are_one_line_each_and_say_the_outcome(new_redis, new_evhookd, receiver, log_format):
+def test_log_records_are_one_line_each_and_say_the_outcome(
+    new_redis, new_evhookd, receiver, log_format
+):
     sink = receiver(Answer(200), Answer(500))
     evhookd = new_evhookd(redis=new_redis(), log_format=log_format, log_level="info")
     tenant = Tenant(evhookd.client())
@@ -261,7 +279,9 @@ def test_drain_delay_is_not_ready_but_still_accepts(new_redis, new_evhookd):
     assert evhookd.wait_exit() == 0
 
 
-def test_what_does_not_finish_in_time_is_cut_off_and_handed_back(new_redis, new_evhookd, receiver, event):
+def test_what_does_not_finish_in_time_is_cut_off_and_handed_back(
+    new_redis, new_evhookd, receiver, event
+):
     release = event()
     sink = receiver(Answer(after=release))
     redis = new_redis()
@@ -388,7 +408,9 @@ def test_the_private_redis_of_a_killed_evhookd_is_adopted(embedded, data_dir):
     assert redis_processes(data_dir) == []
 
 
-def test_ctrl_c_leaves_the_private_redis_alone_until_the_drain_is_over(embedded, data_dir, receiver, event):
+def test_ctrl_c_leaves_the_private_redis_alone_until_the_drain_is_over(
+    embedded, data_dir, receiver, event
+):
     release = event()
     sink = receiver(Answer(after=release))
     evhookd = embedded()

@@ -1,4 +1,5 @@
 """What is kept in Redis (the names are binding for operators), and what faults do to it."""
+
 import threading
 
 import pytest
@@ -57,7 +58,9 @@ def test_the_webhook_hash_tells_operators_what_matters(tenant, redis):
     assert stored["tenant"] == tenant.locator
     assert stored["version"] == str(webhook["version"])
     assert {"tenant", "version", "enabled", "doc"} <= set(stored)
-    assert redis.zrange(Keys(tenant).webhooks, 0, -1, withscores=True) == [(webhook["locator"], 0.0)]
+    assert redis.zrange(Keys(tenant).webhooks, 0, -1, withscores=True) == [
+        (webhook["locator"], 0.0)
+    ]
 
 
 def test_subscription_keys_follow_the_webhook(tenant, redis):
@@ -135,7 +138,9 @@ def test_the_leases_of_a_killed_instance_run_out_and_another_delivers(
     assert tenant.on(second.client()).event(locator).json()["locator"] == locator
 
 
-def test_a_killed_instance_that_comes_back_delivers_what_it_owed(new_redis, new_evhookd, receiver, event):
+def test_a_killed_instance_that_comes_back_delivers_what_it_owed(
+    new_redis, new_evhookd, receiver, event
+):
     release = event()
     sink = receiver(default=Answer(after=release))
     redis = new_redis()
@@ -310,7 +315,9 @@ def test_another_number_of_shards_is_refused_at_start_with_one_line(new_redis, n
         ({"appendonly": "no"}, "appendonly"),
     ],
 )
-def test_what_endangers_the_data_is_warned_about_in_one_line_each(new_redis, new_evhookd, options, word):
+def test_what_endangers_the_data_is_warned_about_in_one_line_each(
+    new_redis, new_evhookd, options, word
+):
     evhookd = new_evhookd(redis=new_redis(**options))
     until(lambda: evhookd.log_lines(word), f"a warning about {word}")
     tenant = Tenant(evhookd.client())
@@ -347,7 +354,9 @@ def test_forms_of_the_redis_uri(new_redis, new_evhookd, form):
     if form == "password":
         redis.client.config_set("requirepass", "secret-word")
     if form == "user and password":
-        redis.client.execute_command("ACL", "SETUSER", "someone", "on", ">secret-word", "~*", "&*", "+@all")
+        redis.client.execute_command(
+            "ACL", "SETUSER", "someone", "on", ">secret-word", "~*", "&*", "+@all"
+        )
     evhookd = new_evhookd(redis=uri)
     Tenant(evhookd.client()).publish()
     evhookd.stop()

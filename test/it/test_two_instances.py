@@ -1,4 +1,5 @@
 """Several evhookds on one Redis: what one does, the others know; nothing is delivered twice."""
+
 import itertools
 import threading
 

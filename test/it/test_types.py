@@ -1,4 +1,5 @@
 """Contract section 1: types, common rules, errors, and what HTTP itself asks for."""
+
 import json
 import uuid
 
@@ -26,7 +27,12 @@ def head(method, target, *headers):
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/plain", "application/x-www-form-urlencoded", "application/problem+json", "application/jso"],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "application/problem+json",
+        "application/jso",
+    ],
 )
 def test_a_body_with_another_content_type_is_415(tenant, content_type):
     headers = {"Content-Type": content_type}
@@ -126,7 +132,14 @@ def test_a_body_of_1_mib_is_taken(tenant):
 
 def test_a_body_over_1_mib_is_413(tenant, raw):
     body = body_of_size((1 << 20) + 1)
-    raw.send(head("POST", tenant.events_path, *map(": ".join, JSON.items()), f"Content-Length: {len(body)}"))
+    raw.send(
+        head(
+            "POST",
+            tenant.events_path,
+            *map(": ".join, JSON.items()),
+            f"Content-Length: {len(body)}",
+        )
+    )
     raw.send(body)
     problem(raw.read_response(), 413)
     assert tenant.all_events() == []
@@ -142,7 +155,12 @@ def test_the_body_limit_is_an_option(alone):
 def test_chunked_bodies_are_taken_or_refused_but_never_misread(tenant, raw):
     body = b'{"type": "a", "data": {}}'
     raw.send(
-        head("POST", tenant.events_path, "Content-Type: application/json", "Transfer-Encoding: chunked")
+        head(
+            "POST",
+            tenant.events_path,
+            "Content-Type: application/json",
+            "Transfer-Encoding: chunked",
+        )
     )
     raw.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
     response = raw.read_response()
@@ -159,7 +177,10 @@ def test_chunked_bodies_are_taken_or_refused_but_never_misread(tenant, raw):
         ({"evenTypes": ["a"]}, "evenTypes"),
         ({"endpoint": {"url": "http://example.com/", "secureSSL": True}}, "endpoint.secureSSL"),
         ({"failureHandling": {"diverts": True}}, "failureHandling.diverts"),
-        ({"failureHandling": {"retryStrategy": {"attempt": 1}}}, "failureHandling.retryStrategy.attempt"),
+        (
+            {"failureHandling": {"retryStrategy": {"attempt": 1}}},
+            "failureHandling.retryStrategy.attempt",
+        ),
         (
             {"failureHandling": {"alertEndpoint": {"url": "http://example.com/", "x": 1}}},
             "failureHandling.alertEndpoint.x",
@@ -176,7 +197,8 @@ def test_unknown_properties_are_refused_and_named(tenant, change, field):
 def test_unknown_properties_of_an_update_are_refused_and_named(tenant):
     webhook = tenant.create()
     response = tenant.try_update(
-        webhook, {"eventTypes": ["a"], "endpoint": {"headers": {}}, "failureHandling": {"triggers": []}}
+        webhook,
+        {"eventTypes": ["a"], "endpoint": {"headers": {}}, "failureHandling": {"triggers": []}},
     )
     problem(response, 400)
     assert response.fields() == ["endpoint.headers", "eventTypes", "failureHandling.triggers"]
@@ -206,7 +228,9 @@ def test_duplicate_keys_are_refused(tenant, body):
 
 
 def test_the_same_key_in_different_objects_is_no_duplicate(tenant):
-    expect(tenant.try_publish(b'{"type":"a","data":{"x":{"x":1},"y":[{"x":1},{"x":2}],"X":3}}'), 201)
+    expect(
+        tenant.try_publish(b'{"type":"a","data":{"x":{"x":1},"y":[{"x":1},{"x":2}],"X":3}}'), 201
+    )
 
 
 def test_null_in_a_request_means_absent(tenant):
@@ -395,7 +419,10 @@ def test_errors_are_problem_documents(tenant, client):
 @pytest.mark.parametrize("sent", ["abc", "0b2f1d54-7f53-4d0f-9f2e-6d6a7f4f5e11", "x" * 128])
 def test_a_sane_request_id_of_the_client_comes_back(tenant, sent):
     headers = {"X-Request-Id": sent}
-    for path, status in ((f"{tenant.webhooks_path}/list", 200), (tenant.webhook_path(UNKNOWN), 404)):
+    for path, status in (
+        (f"{tenant.webhooks_path}/list", 200),
+        (tenant.webhook_path(UNKNOWN), 404),
+    ):
         response = tenant.client.request("GET", path, headers=headers)
         assert expect(response, status).header("x-request-id") == sent
 
@@ -564,7 +591,9 @@ AMBIGUOUS = {
 
 @pytest.mark.parametrize("lines", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
 def test_ambiguous_http_gets_400_and_a_closed_connection(tenant, raw, lines):
-    smuggled = head("POST", tenant.events_path, "Content-Type: application/json", "Content-Length: 22")
+    smuggled = head(
+        "POST", tenant.events_path, "Content-Type: application/json", "Content-Length: 22"
+    )
     request = head("POST", tenant.events_path, "Content-Type: application/json", *lines)
     raw.send(request + "null" + smuggled + '{"type":"a","data":{}}')
     response = raw.read_response()

@@ -1,11 +1,18 @@
 """Contract section 2: creating webhooks; every property, default and rule."""
+
 import base64
 
 import pytest
 
 from api import DATETIME, ULID, Tenant, expect, problem, signing_key
 
-ENDPOINT_DEFAULTS = {"hmacEnabled": False, "secret": "", "secureSsl": True, "tag": "", "headers": {}}
+ENDPOINT_DEFAULTS = {
+    "hmacEnabled": False,
+    "secret": "",
+    "secureSsl": True,
+    "tag": "",
+    "headers": {},
+}
 FAILURE_DEFAULTS = {
     "triggers": ["4xx", "5xx", "timeout"],
     "retryStrategy": None,
@@ -205,7 +212,7 @@ def test_types_and_limits_of_the_webhook(tenant, name, value):
     refused(tenant, {**tenant.body(), name: value}, name)
 
 
-@pytest.mark.parametrize("name", ["x", "x" * 255, "ü" * 255, "😀" * 255, "a\"b\\c\n\t/"])
+@pytest.mark.parametrize("name", ["x", "x" * 255, "ü" * 255, "😀" * 255, 'a"b\\c\n\t/'])
 def test_a_name_has_1_to_255_characters(tenant, name):
     assert tenant.fetch(tenant.create(name=name))["name"] == name
 
@@ -361,7 +368,9 @@ def test_urls_that_are_refused(tenant, url):
     refused(tenant, tenant.body(url), "endpoint.url")
 
 
-@pytest.mark.parametrize("url", ["http://u:p@example.com/", "http://u@example.com/", "http://@example.com/"])
+@pytest.mark.parametrize(
+    "url", ["http://u:p@example.com/", "http://u@example.com/", "http://@example.com/"]
+)
 def test_credentials_in_a_url_are_refused_and_headers_recommended(tenant, url):
     assert "headers" in refused(tenant, tenant.body(url), "endpoint.url")["endpoint.url"]
 
@@ -456,13 +465,17 @@ def test_header_names_that_are_refused(tenant, name):
     assert of_headers(tenant.try_create(body))
 
 
-@pytest.mark.parametrize("value", ["a\r\nX-Injected: yes", "a\nb", "a\rb", "a\u0000b", "a\u0001b", "\u007f"])
+@pytest.mark.parametrize(
+    "value", ["a\r\nX-Injected: yes", "a\nb", "a\rb", "a\u0000b", "a\u0001b", "\u007f"]
+)
 def test_header_values_that_are_refused(tenant, value):
     body = tenant.body(endpoint_headers={"X-Fine": ["1"], "X-Bad": ["1", value]})
     assert of_headers(tenant.try_create(body))
 
 
-@pytest.mark.parametrize("headers", [{"X": "1"}, {"X": 1}, {"X": [1]}, {"X": [["1"]]}, {"X": {"a": "b"}}])
+@pytest.mark.parametrize(
+    "headers", [{"X": "1"}, {"X": 1}, {"X": [1]}, {"X": [["1"]]}, {"X": {"a": "b"}}]
+)
 def test_headers_map_names_to_arrays_of_strings(tenant, headers):
     assert of_headers(tenant.try_create(tenant.body(endpoint_headers=headers)))
 
@@ -523,7 +536,9 @@ def test_a_tag_without_a_secret_is_400(tenant):
 def test_empty_secret_and_tag_mean_none(tenant):
     webhook = tenant.create(endpoint_secret="", endpoint_tag="")
     assert (webhook["endpoint"]["secret"], webhook["endpoint"]["tag"]) == ("", "")
-    refused(Tenant(tenant.client), tenant.body(endpoint_secret="", endpoint_tag="t"), "endpoint.tag")
+    refused(
+        Tenant(tenant.client), tenant.body(endpoint_secret="", endpoint_tag="t"), "endpoint.tag"
+    )
 
 
 @pytest.mark.parametrize("sent", [{}, {"endpoint_secret": ""}, {"endpoint_secret": None}])

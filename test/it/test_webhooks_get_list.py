@@ -1,4 +1,5 @@
 """Contract section 2: fetching, listing, deleting and unsuspending webhooks."""
+
 import uuid
 
 import pytest

@@ -1,4 +1,5 @@
 """Contract section 2: updating webhooks; merging, add-remove semantics, versions, atomicity."""
+
 import threading
 
 import pytest
@@ -14,7 +15,13 @@ FAILURE_DEFAULTS = {
     "divert": False,
     "suspend": False,
 }
-ENDPOINT_DEFAULTS = {"hmacEnabled": False, "secret": "", "secureSsl": True, "tag": "", "headers": {}}
+ENDPOINT_DEFAULTS = {
+    "hmacEnabled": False,
+    "secret": "",
+    "secureSsl": True,
+    "tag": "",
+    "headers": {},
+}
 
 
 @pytest.fixture
@@ -95,7 +102,12 @@ def test_absent_properties_are_unchanged(tenant, webhook, name, value):
         {"endpoint": {"url": URL, "secret": SECRET, "tag": "tag-1", "hmacEnabled": True}},
         {"endpoint": {"addHeaders": {"X-One": ["1"]}, "removeHeaders": ["X-Unknown"]}},
         {"failureHandling": {"divert": True, "addTriggers": ["503"], "removeTriggers": ["404"]}},
-        {"failureHandling": {"retryStrategy": {"attempts": 5}, "alertEndpoint": {"url": URL + "/alert"}}},
+        {
+            "failureHandling": {
+                "retryStrategy": {"attempts": 5},
+                "alertEndpoint": {"url": URL + "/alert"},
+            }
+        },
     ],
 )
 def test_a_patch_that_changes_nothing_leaves_version_and_updated_at(tenant, webhook, body):
@@ -198,15 +210,23 @@ def test_the_endpoint_merges_property_by_property(tenant, webhook, name, value):
 @pytest.mark.parametrize(
     "update, headers",
     [
-        ({"addHeaders": {"X-Three": ["3"]}}, {"X-One": ["1"], "X-Two": ["1", "2"], "X-Three": ["3"]}),
+        (
+            {"addHeaders": {"X-Three": ["3"]}},
+            {"X-One": ["1"], "X-Two": ["1", "2"], "X-Three": ["3"]},
+        ),
         ({"addHeaders": {"X-Two": ["3"]}}, {"X-One": ["1"], "X-Two": ["3"]}),
         ({"removeHeaders": ["X-One"]}, {"X-Two": ["1", "2"]}),
         ({"removeHeaders": ["x-ONE", "X-two"]}, {}),
-        ({"removeHeaders": ["X-One"], "addHeaders": {"X-One": ["9"]}}, {"X-One": ["9"], "X-Two": ["1", "2"]}),
+        (
+            {"removeHeaders": ["X-One"], "addHeaders": {"X-One": ["9"]}},
+            {"X-One": ["9"], "X-Two": ["1", "2"]},
+        ),
     ],
 )
 def test_headers_are_removed_then_added(tenant, webhook, update, headers):
-    assert endpoint_changed(webhook, tenant.update(webhook, endpoint=update)) == {"headers": headers}
+    assert endpoint_changed(webhook, tenant.update(webhook, endpoint=update)) == {
+        "headers": headers
+    }
 
 
 def test_add_headers_replaces_the_values_of_a_name_in_any_case(tenant, webhook):
@@ -300,7 +320,11 @@ def test_remove_failure_handling_comes_first_then_failure_handling_applies(tenan
     after = tenant.update(
         webhook,
         removeFailureHandling=True,
-        failureHandling={"suspend": True, "removeTriggers": ["4xx"], "retryStrategy": {"attempts": 1}},
+        failureHandling={
+            "suspend": True,
+            "removeTriggers": ["4xx"],
+            "retryStrategy": {"attempts": 1},
+        },
     )
     assert after["failureHandling"] == {
         **FAILURE_DEFAULTS,
@@ -380,7 +404,10 @@ def test_all_faults_of_an_update_are_listed_and_nothing_is_applied(tenant, webho
         ({"endpoint": {"secretOverlapSeconds": -1}}, "endpoint.secretOverlapSeconds"),
         ({"failureHandling": {"removeRetryStrategy": 1}}, "failureHandling.removeRetryStrategy"),
         ({"failureHandling": {"addTriggers": "4xx"}}, "failureHandling.addTriggers"),
-        ({"failureHandling": {"retryStrategy": {"pattern": "x"}}}, "failureHandling.retryStrategy.pattern"),
+        (
+            {"failureHandling": {"retryStrategy": {"pattern": "x"}}},
+            "failureHandling.retryStrategy.pattern",
+        ),
     ],
 )
 def test_types_and_limits_of_an_update(tenant, webhook, body, field):
