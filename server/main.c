@@ -5,6 +5,7 @@
  * The end: not ready; after --drain-delay no new connections; when the last request is answered the
  * dispatcher drains; when nothing is held any more, or --drain-timeout passed, the loop ends.
  */
+#include <config.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +16,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "config.h"
 #include "server/app.h"
 #include "server/route.h"
 #include "store/embedded.h"
