@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "deliver/resolve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -188,21 +189,37 @@ peer_ev_accept(
 		peer_do(conn);
 }
 
-struct peer *
-peer_new(struct event_base *base, const struct peer_act *acts, size_t nacts)
+static struct peer *
+peer_listen(struct event_base *base, const struct peer_act *acts, size_t nacts,
+    const struct sockaddr *sa, int len)
 {
 	struct peer *peer = xcalloc(1, sizeof *peer);
-	struct sockaddr_in sin = {.sin_family = AF_INET};
 
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	peer->base = base;
 	peer->acts = acts;
 	peer->nacts = nacts;
 	TAILQ_INIT(&peer->conns);
-	peer->listener = evconnlistener_new_bind(base, peer_ev_accept, peer,
-	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, (struct sockaddr *)&sin, sizeof sin);
+	peer->listener = evconnlistener_new_bind(
+	    base, peer_ev_accept, peer, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, sa, len);
 	assert_non_null(peer->listener);
 	return peer;
+}
+
+struct peer *
+peer_new(struct event_base *base, const struct peer_act *acts, size_t nacts)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return peer_listen(base, acts, nacts, (struct sockaddr *)&sin, sizeof sin);
+}
+
+struct peer *
+peer_new6(struct event_base *base, const struct peer_act *acts, size_t nacts)
+{
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+	return peer_listen(base, acts, nacts, (struct sockaddr *)&sin6, sizeof sin6);
 }
 
 void
@@ -233,11 +250,11 @@ peer_free(struct peer *peer)
 unsigned
 peer_port(const struct peer *peer)
 {
-	struct sockaddr_in sin;
-	socklen_t len = sizeof sin;
+	union resolve_addr addr;
+	socklen_t len = sizeof addr;
 
-	getsockname(evconnlistener_get_fd(peer->listener), (struct sockaddr *)&sin, &len);
-	return ntohs(sin.sin_port);
+	getsockname(evconnlistener_get_fd(peer->listener), &addr.sa, &len);
+	return ntohs(addr.v4.sin_port); /* IPv6 has it in the same place */
 }
 
 unsigned

@@ -25,6 +25,7 @@ struct peer_act {
 struct peer;
 
 struct peer *peer_new(struct event_base *base, const struct peer_act *acts, size_t nacts);
+struct peer *peer_new6(struct event_base *base, const struct peer_act *acts, size_t nacts);
 void peer_set_tls(struct peer *peer, SSL_CTX *ctx); /* taken */
 void peer_free(struct peer *peer);
 unsigned peer_port(const struct peer *peer);

@@ -39,6 +39,7 @@ static const struct zone {
     {.name = "mixed.test", .v4 = {"127.0.0.1", "10.0.0.1"}},
     {.name = "mixed6.test", .v4 = {"127.0.0.1"}, .v6 = {"fd00::1"}},
     {.name = "lame.test", .v4 = {"127.0.0.1"}, .lame6 = true},
+    {.name = "six.test", .v6 = {"::1"}},
     {.name = "empty.test"},
     {.name = "fail.test", .error = 2},
     {.name = "refused.test", .error = 5},
@@ -236,6 +237,26 @@ test_next_address(void **state)
 	assert_int_equal(stats.open, 0);
 }
 
+static void
+test_ipv6(void **state)
+{
+	const struct peer_act act = {.send = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+	struct peer *peer = peer_new6(t.base, &act, 1);
+	char host[64];
+
+	(void)state;
+	tried_start(&a, &t, true, "", 0, 5000, "http://six.test:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_string_equal(a.message, "");
+	assert_int_equal(a.result.status, 200);
+	tried_start(&a, &t, true, "", 0, 5000, "http://[::1]:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 200);
+	snprintf(host, sizeof host, "\r\nHost: [::1]:%u\r\n", peer_port(peer));
+	assert_non_null(strstr(peer_last(peer), host));
+	peer_free(peer);
+}
+
 /* The first address drops SYNs (its queue is full): it has its share of the time, no more. */
 static void
 test_slow_address(void **state)
@@ -351,6 +372,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_coalesce, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lame, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_next_address, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_ipv6, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_slow_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_order, setup, teardown),
