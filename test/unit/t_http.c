@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,6 +77,23 @@ handle_values(struct call *call)
 	call_reply(call, 200);
 }
 
+/* In a child, since it must die of it; its exit status goes into the answer. */
+static void
+handle_twice(struct call *call)
+{
+	pid_t child = fork();
+	int status = 0;
+
+	if (child == 0) {
+		call_reply_empty(call, 204);
+		call_reply_empty(call, 204);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	buf_adds(call_body(call), WIFSIGNALED(status) ? "died" : "lived");
+	call_reply(call, 200);
+}
+
 static void
 handle_busy(struct call *call)
 {
@@ -89,6 +107,7 @@ const struct route routes[] = {
     {"POST", "/echo", handle_echo, NULL, {NULL}, true},
     {"POST", "/quiet", handle_empty, NULL, {NULL}, false},
     {"GET", "/hold", handle_hold, NULL, {NULL}, false},
+    {"GET", "/twice", handle_twice, NULL, {NULL}, false},
     {"GET", "/busy", handle_busy, NULL, {NULL}, false},
     {"POST", "/v/{tenant}/{locator}", handle_values, NULL, {NULL}, true},
     {NULL, NULL, NULL, NULL, {NULL}, false},
@@ -756,6 +775,15 @@ test_stuck_reader(void **state)
 	stop();
 }
 
+static void
+test_answered_twice(void **state)
+{
+	(void)state;
+	start(10, LONG_MS, LONG_MS);
+	expect_alone("GET /twice HTTP/1.1\r\n" HOST "\r\n", 200, "died", false);
+	stop();
+}
+
 static bool
 is_held(void *arg)
 {
@@ -1067,6 +1095,7 @@ main(void)
 	    cmocka_unit_test(test_dripping_request),
 	    cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_stuck_reader),
+	    cmocka_unit_test(test_answered_twice),
 	    cmocka_unit_test(test_client_gone_while_held),
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_with_requests_under_way),
