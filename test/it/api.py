@@ -78,6 +78,15 @@ class Tenant:
     def try_create(self, body, headers=None):
         return self.client.post(self.webhooks_path, body, headers)
 
+    def refused(self, body, *fields):
+        """A create with this body is refused with faults in exactly these fields, and nothing is
+        stored; gives what is said of each field."""
+        document = problem(self.try_create(body), 400)
+        messages = {error["field"]: error["message"] for error in document["errors"]}
+        assert sorted(messages) == sorted(fields)
+        assert self.list()["items"] == []
+        return messages
+
     def create(self, url="http://127.0.0.1:9/", **changes):
         """Creates a webhook and gives its WebhookResponse."""
         return expect(self.try_create(self.body(url, **changes)), 201).json()
@@ -173,6 +182,11 @@ class Keys:
 
     def request(self, request_id):
         return f"{self.prefix}req:{self.tenant}:{request_id}"
+
+
+def whsec(size):
+    """A secret of so many bytes."""
+    return "whsec_" + base64.b64encode(bytes(range(size))).decode()
 
 
 def signing_key(secret):

@@ -101,6 +101,11 @@ class Client:
         self.connection = None
 
 
+def head(method, target, *headers):
+    """The head of a request, as text for Raw.send()."""
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: api.test", *headers, "", ""])
+
+
 class Raw:
     """A bare TCP connection, for HTTP that no client library would send."""
 
@@ -115,7 +120,7 @@ class Raw:
         except (BrokenPipeError, ConnectionResetError):
             pass
 
-    def read_response(self, head=False):
+    def read_response(self, no_body=False):
         """The next answer, or None when the connection was closed or reset instead."""
         try:
             line = self.file.readline()
@@ -130,7 +135,7 @@ class Raw:
                 name, _, value = line.decode("latin-1").partition(":")
                 headers.append((name, value.strip()))
             lengths = [int(v) for k, v in headers if k.lower() == "content-length"]
-            body = b"" if head or status in (204, 304) else self._body(headers, lengths)
+            body = b"" if no_body or status in (204, 304) else self._body(headers, lengths)
             return Response(status, headers, body)
         except (ConnectionResetError, BrokenPipeError):
             return None

@@ -13,7 +13,15 @@ import pytest
 import certificates
 import receivers
 from api import Tenant
-from harness import Evhookd, RedisServer
+from client import Raw
+from harness import Evhookd, RedisServer, until_empty
+
+
+def pytest_make_parametrize_id(val):
+    """Long strings make short names."""
+    if isinstance(val, str) and len(val) > 50:
+        return f"{val[:40]}… of {len(val)}"
+    return None
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +85,13 @@ def client(server):
     client = server.client()
     yield client
     client.close()
+
+
+@pytest.fixture
+def raw(server):
+    """A bare connection to the shared server."""
+    with Raw(server.host, server.port) as raw:
+        yield raw
 
 
 @pytest.fixture
@@ -151,3 +166,9 @@ def event(cleanup):
     yield make
     for event in events:
         event.set()
+
+
+@pytest.fixture
+def emptied(redis):
+    """Waits until the shared server owes nothing to a webhook any more."""
+    return lambda tenant, webhook: until_empty(redis, tenant, webhook)

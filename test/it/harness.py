@@ -18,6 +18,7 @@ import time
 
 import redis
 
+from api import Keys
 from client import DEADLINE, Client
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -50,6 +51,12 @@ def until(condition, what, timeout=None):
             what = what() if callable(what) else what
             raise AssertionError(f"not within {timeout or DEADLINE:g} s: {what}")
         time.sleep(0.01)
+
+
+def until_empty(redis, tenant, webhook):
+    """Waits until nothing is owed to a webhook any more."""
+    queue = Keys(tenant).queue(webhook["locator"])
+    until(lambda: redis.zcard(queue) == 0, f"{queue} is empty")
 
 
 class PortLock:

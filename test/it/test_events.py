@@ -205,7 +205,9 @@ def test_prefer_return_representation_changes_nothing(tenant):
 # --- Idempotency-Key
 
 
-@pytest.mark.parametrize("key", ["k", "x" * 256, 'a "quoted" key', str(uuid.uuid4())])
+@pytest.mark.parametrize(
+    "key", ["k", "x" * 256, 'a "quoted" key', "738b2e26-a1dc-4d86-910a-7d7af25bc91d"]
+)
 def test_the_same_key_and_body_answers_the_first_response_and_publishes_nothing(
     tenant, receiver, key
 ):
@@ -422,7 +424,7 @@ def test_a_token_in_another_tenant_is_400(tenant, other):
 def test_a_token_that_was_not_given_is_400(tenant, change):
     tenant.publish()
     token = tenant.events()["pagingToken"]
-    forged = {"x": "x", "cut": token[:-3], "longer": token + "AA"}[change]
+    forged = {"x": "x", "cut": token[: len(token) // 2], "longer": token + "AA"}[change]
     problem(tenant.try_events(pagingToken=forged), 400)
 
 

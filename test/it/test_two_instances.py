@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from api import Keys, Tenant, expect, problem
-from harness import until
+from api import Tenant, expect, problem
+from harness import until, until_empty
 
 
 @pytest.fixture
@@ -57,8 +57,7 @@ def test_each_event_is_delivered_exactly_once_across_both(pair, receiver):
     assert len(locators) == 2 * sum(1 + n % 10 for n in range(20))
     for webhook, sink in zip(webhooks, sinks):
         sink.wait_for_events(locators)
-        queue = Keys(on_a).queue(webhook["locator"])
-        until(lambda: redis.zcard(queue) == 0, f"{queue} is empty")
+        until_empty(redis, on_a, webhook)
         assert sorted(sink.ids()) == locators
     assert on_a.all_events() == on_b.all_events() == locators
 
