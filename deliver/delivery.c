@@ -161,7 +161,7 @@ delivery_sign(const struct delivery *delivery, int64_t now_ms, char out[2 * SIGN
 	    body->len, out + SIGNATURE_LEN + 1);
 }
 
-#define DELIVERY_OWN_HEADERS 5
+#define DELIVERY_OWN_HEADERS 7
 
 void
 delivery_start(struct delivery *delivery)
@@ -192,6 +192,10 @@ delivery_start(struct delivery *delivery)
 	headers[n++] = (struct post_header){"webhook-event-type", delivery->payload->type};
 	headers[n++] =
 	    (struct post_header){"webhook-attempt", delivery_decimal(number, delivery->number)};
+	if (delivery->payload->trace_parent != NULL)
+		headers[n++] = (struct post_header){"traceparent", delivery->payload->trace_parent};
+	if (delivery->payload->trace_state != NULL)
+		headers[n++] = (struct post_header){"tracestate", delivery->payload->trace_state};
 	for (size_t i = 1; i < target->nheaders; i++)
 		headers[n++] = target->headers[i];
 	request.nheaders = n;

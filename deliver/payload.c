@@ -14,6 +14,10 @@ payload_new(const struct event_parts *parts)
 	payload->refs = 1;
 	memcpy(payload->locator.s, parts->locator, ULID_LEN);
 	memcpy(payload->type, parts->type, n);
+	if (parts->trace_parent[0] != '\0')
+		payload->trace_parent = xstrdup(parts->trace_parent);
+	if (parts->trace_state[0] != '\0')
+		payload->trace_state = xstrdup(parts->trace_state);
 	buf_reserve(&payload->body, parts->data_len + 320);
 	event_write(parts, true, &payload->body);
 	return payload;
@@ -31,6 +35,8 @@ payload_unref(struct payload *payload)
 {
 	if (--payload->refs > 0)
 		return;
+	free(payload->trace_parent);
+	free(payload->trace_state);
 	buf_clear(&payload->body);
 	free(payload);
 }

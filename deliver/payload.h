@@ -10,6 +10,8 @@ struct payload {
 	unsigned refs;
 	struct ulid locator;
 	char type[EVENTTYPE_MAX + 1];
+	char *trace_parent; /* NULL for none */
+	char *trace_state;
 	struct buf body; /* the EventResponse */
 };
 

@@ -247,7 +247,8 @@ egress_refusal(const struct egress *egress, const struct sockaddr *sa)
 	address_unwrap(&a);
 	if (egress_is_own(egress, &a))
 		return "the address is one of this server's own listeners";
-	if (address_in_any(egress->allow, egress->nallow, &a))
+	/* an IPv4-mapped address is another spelling of an IPv4 one, and only good for hiding it */
+	if (a.family == given.family && address_in_any(egress->allow, egress->nallow, &a))
 		return NULL;
 	return address_is_global(&given) ? NULL : "the address is not a public one";
 }

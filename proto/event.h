@@ -41,6 +41,8 @@ struct event_parts {
 	const char *request_id;
 	const char *user_locator; /* "" for none */
 	int64_t timestamp;        /* ms */
+	const char *trace_parent; /* "" for none; not part of the EventResponse */
+	const char *trace_state;
 };
 
 /* Appends the EventResponse: the same bytes for the same parts, always.  Without data for

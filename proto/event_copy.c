@@ -19,17 +19,25 @@ event_copy_write(const struct event_parts *parts, struct buf *out)
 		json_key(out, "userLocator");
 		json_add_str(out, parts->user_locator);
 	}
+	if (parts->trace_parent[0] != '\0') {
+		json_key(out, "traceparent");
+		json_add_str(out, parts->trace_parent);
+	}
+	if (parts->trace_state[0] != '\0') {
+		json_key(out, "tracestate");
+		json_add_str(out, parts->trace_state);
+	}
 	json_key(out, "timestamp");
 	json_add_int(out, parts->timestamp);
 	json_close(out, '}');
 }
 
 static const char *
-event_copy_text(const struct json *root, const char *key)
+event_copy_text(const struct json *root, const char *key, const char *absent)
 {
 	const struct json *value = json_get(root, key);
 
-	return value != NULL && value->type == JSON_STRING ? value->str : NULL;
+	return value != NULL && value->type == JSON_STRING ? value->str : absent;
 }
 
 int
@@ -46,12 +54,12 @@ event_copy_read(struct event_copy *copy, const char *text, size_t len)
 		return -1;
 	data = json_get(copy->doc.root, "data");
 	timestamp = json_get(copy->doc.root, "timestamp");
-	parts->locator = event_copy_text(copy->doc.root, "locator");
-	parts->type = event_copy_text(copy->doc.root, "type");
-	parts->request_id = event_copy_text(copy->doc.root, "requestId");
-	parts->user_locator = event_copy_text(copy->doc.root, "userLocator");
-	if (parts->user_locator == NULL)
-		parts->user_locator = "";
+	parts->locator = event_copy_text(copy->doc.root, "locator", NULL);
+	parts->type = event_copy_text(copy->doc.root, "type", NULL);
+	parts->request_id = event_copy_text(copy->doc.root, "requestId", NULL);
+	parts->user_locator = event_copy_text(copy->doc.root, "userLocator", "");
+	parts->trace_parent = event_copy_text(copy->doc.root, "traceparent", "");
+	parts->trace_state = event_copy_text(copy->doc.root, "tracestate", "");
 	if (parts->locator == NULL || parts->type == NULL || parts->request_id == NULL ||
 	    data == NULL || data->type != JSON_OBJECT || timestamp == NULL ||
 	    json_int(timestamp, &parts->timestamp) != 0)

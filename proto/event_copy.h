@@ -4,7 +4,8 @@
 
 #include "proto/event.h"
 
-/* {"locator","type","data","requestId","userLocator"?,"timestamp"}: data byte for byte, the
+/* {"locator","type","data","requestId","userLocator"?,"traceparent"?,
+ * "tracestate"?,"timestamp"}: data byte for byte, the
  * timestamp in ms.  trim and claim scripts write and pass on the same form. */
 void event_copy_write(const struct event_parts *parts, struct buf *out);
 

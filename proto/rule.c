@@ -36,8 +36,6 @@ rule_name(
 	if (n < 1 || n > WEBHOOK_NAME_MAX)
 		faults_add(
 		    check->faults, prefix, name, "must have 1 to %d characters", WEBHOOK_NAME_MAX);
-	if (rule_has_control(value->str, value->str_len))
-		faults_add(check->faults, prefix, name, "must not contain control characters");
 }
 
 static void

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "proto/trace.h"
 #include "server/app.h"
 #include "store/events.h"
 
@@ -17,6 +18,8 @@ struct publish_flow {
 	bool single;
 	bool minimal;
 	int64_t asked_ms;
+	const char *trace_parent; /* "" for none */
+	const char *trace_state;
 };
 
 static void publish_store(struct publish_flow *flow, const char *idempotency_key);
@@ -83,6 +86,9 @@ api_event_publish(struct call *call)
 		return;
 	}
 	flow->minimal = publish_prefers_minimal(call);
+	flow->trace_parent = trace_parent_or_none(call_header(call, "traceparent"));
+	flow->trace_state =
+	    *flow->trace_parent == '\0' ? "" : trace_state_or_none(call_header(call, "tracestate"));
 	publish_store(flow, key);
 }
 
@@ -105,6 +111,8 @@ publish_store(struct publish_flow *flow, const char *idempotency_key)
 	    .max_fanout = config->max_fanout,
 	    .max_pending = config->max_pending,
 	    .lease_ms = config->lease_ms,
+	    .trace_parent = flow->trace_parent,
+	    .trace_state = flow->trace_state,
 	    .note_tenant = trimmer_notes(app->trimmer, &call->tenant),
 	};
 
@@ -132,6 +140,8 @@ publish_parts(const struct publish_flow *flow, const struct publish_result *resu
 		draft->request_id.s[0] != '\0' ? draft->request_id.s : result->events[0].locator.s,
 	    .user_locator = draft->user_locator.s,
 	    .timestamp = draft->timestamp >= 0 ? draft->timestamp : ulid_ms(locator),
+	    .trace_parent = flow->trace_parent,
+	    .trace_state = flow->trace_state,
 	};
 }
 

@@ -1,25 +1,45 @@
 /*
  * Paging tokens.  In the clear a token reads "1 <tenant> <ms>-<seq> <exclusive> <end> <size>
  * <type>". It grants nothing: whoever may list the tenant's events may use it, and it is checked
- * against the tenant of the path.
+ * against the tenant of the path.  The last word is a check sum.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/evp.h>
+
 #include "base/encode.h"
 #include "server/paging.h"
 
 #define TOKEN_TEXT_MAX 300
+#define SUM_LEN 8
+
+/* Four bytes of SHA-256 in hex: a token that was cut or mistyped is none. */
+static void
+paging_sum(const char *text, size_t n, char sum[SUM_LEN + 1])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned int len;
+	struct buf hex = {0};
+
+	if (EVP_Digest(text, n, digest, &len, EVP_sha256(), NULL) != 1)
+		abort();
+	hex_encode(&hex, digest, SUM_LEN / 2);
+	memcpy(sum, buf_str(&hex), SUM_LEN + 1);
+	buf_clear(&hex);
+}
 
 void
 paging_write(const struct paging *paging, struct buf *out)
 {
-	char text[TOKEN_TEXT_MAX], encoded[BASE64_LEN(TOKEN_TEXT_MAX) + 1];
+	char text[TOKEN_TEXT_MAX], sum[SUM_LEN + 1], encoded[BASE64_LEN(TOKEN_TEXT_MAX) + 1];
 	int n = snprintf(text, sizeof text, "1 %s %lld-%u %d %lld %u %s", paging->tenant.s,
 	    (long long)paging->position.ms, paging->position.seq, paging->exclusive,
 	    (long long)paging->end_ms, paging->page_size, paging->type);
 
+	paging_sum(text, (size_t)n, sum);
+	n += snprintf(text + n, sizeof text - (size_t)n, " %s", sum);
 	base64_encode(encoded, text, (size_t)n);
 	for (char *s = encoded; *s != '\0' && *s != '='; s++)
 		buf_addc(out, *s == '+' ? '-' : *s == '/' ? '_' : *s);
@@ -52,11 +72,17 @@ paging_read(struct paging *paging, const char *token)
 	long long ms, end_ms;
 	unsigned seq, exclusive, page_size;
 	int at = 0;
-	ssize_t len = paging_decode(token, text);
+	char sum[SUM_LEN + 1];
+	ssize_t len = paging_decode(token, text) - SUM_LEN - 1; /* without the sum */
 
 	memset(paging, 0, sizeof *paging);
-	if (len < 0 || strlen(text) != (size_t)len ||
-	    sscanf(text, "1 %36s %15lld-%7u %1u %15lld %4u %n", tenant, &ms, &seq, &exclusive,
+	if (len < 0 || strlen(text) != (size_t)len + SUM_LEN + 1)
+		return -1;
+	paging_sum(text, (size_t)len, sum);
+	if (text[len] != ' ' || strcmp(text + len + 1, sum) != 0)
+		return -1;
+	text[len] = '\0';
+	if (sscanf(text, "1 %36s %15lld-%7u %1u %15lld %4u %n", tenant, &ms, &seq, &exclusive,
 		&end_ms, &page_size, &at) != 6 ||
 	    at == 0)
 		return -1;

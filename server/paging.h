@@ -1,4 +1,5 @@
-/* Paging tokens of the event list: the tenant, the filters and the position, in base64url. */
+/* Paging tokens of the event list: the tenant, the filters and the position, in base64url
+ * with a check sum. */
 #ifndef SERVER_PAGING_H
 #define SERVER_PAGING_H
 

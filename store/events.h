@@ -56,6 +56,8 @@ struct publish_request {
 	size_t max_leases;       /* of this request, at most */
 	const struct ulid *full; /* webhooks that have no room here: their deliveries wait */
 	size_t nfull;
+	const char *trace_parent; /* "" for none */
+	const char *trace_state;
 	bool note_tenant; /* note the tenant for trimming */
 };
 

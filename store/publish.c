@@ -256,6 +256,8 @@ events_publish(
 	redis_argi(cmd, request->idempotency_ttl_ms);
 	redis_argi(cmd, request->request_ttl_ms);
 	redis_args(cmd, request->note_tenant ? "1" : "");
+	redis_args(cmd, request->trace_parent);
+	redis_args(cmd, request->trace_state);
 	redis_argi(cmd, (int64_t)request->nfull);
 	for (size_t i = 0; i < request->nfull; i++)
 		redis_arg(cmd, request->full[i].s, ULID_LEN);

@@ -73,6 +73,8 @@ event_row_read(struct event_row *row, const char *id, const redisReply *fields)
 	const redisReply *request = reply_field(fields, "requestId");
 	const redisReply *user = reply_field(fields, "userLocator");
 	const redisReply *timestamp = reply_field(fields, "timestamp");
+	const redisReply *trace_parent = reply_field(fields, "traceparent");
+	const redisReply *trace_state = reply_field(fields, "tracestate");
 	char *end;
 	int64_t ms = strtoll(id, &end, 10);
 	unsigned long seq = *end == '-' ? strtoul(end + 1, NULL, 10) : LOCATOR_SEQ_MAX + 1;
@@ -89,6 +91,8 @@ event_row_read(struct event_row *row, const char *id, const redisReply *fields)
 	    .request_id = request == NULL ? row->locator.s : request->str,
 	    .user_locator = user == NULL ? "" : user->str,
 	    .timestamp = timestamp == NULL ? ms : strtoll(timestamp->str, NULL, 10),
+	    .trace_parent = trace_parent == NULL ? "" : trace_parent->str,
+	    .trace_state = trace_state == NULL ? "" : trace_state->str,
 	};
 	return 0;
 }

@@ -83,7 +83,6 @@ store_on_meta(void *arg, enum answer answer, const redisReply *reply)
 		snprintf(why, sizeof why,
 		    "this Redis holds data in %s shards: start with --shards %s, not %u",
 		    reply_text(reply, 1, NULL), reply_text(reply, 1, NULL), store->opts.shards);
-	redis_setup_failed(store->redis, why);
 	store->opts.on_misfit(store->opts.arg, why);
 }
 

@@ -16,49 +16,51 @@ local function of_request(entry)
 	return false
 end
 
-for _, id in ipairs(redis.call('LRANGE', p .. 'req:' .. tenant .. ':' .. request, 0, MOST - 1)) do
-	local entry = redis.call('XRANGE', events, id, id)[1]
-	if entry and of_request(entry) then
+local seen = {}
+local function take(entry)
+	if not seen[entry[1]] then
+		seen[entry[1]] = true
 		out[#out + 1] = entry
 	end
 end
 
--- The events of one request stand next to each other; the first says how many they are.
+-- Ids that clients sent are indexed.
+for _, id in ipairs(redis.call('LRANGE', p .. 'req:' .. tenant .. ':' .. request, 0, MOST - 1)) do
+	local entry = redis.call('XRANGE', events, id, id)[1]
+	if entry and of_request(entry) then
+		take(entry)
+	end
+end
+
+-- Otherwise the id is the first event's locator; the events of one request stand next to each other,
+-- and the first says how many they are.
 local first = redis.call('XRANGE', events, ARGV[3], ARGV[3])[1]
-local n = 1
-if first then
-	local own, suffix = true, ''
-	for i = 1, #first[2], 2 do
-		if first[2][i] == 'n' then
-			n = tonumber(first[2][i + 1])
-		elseif first[2][i] == 'requestId' then
-			own = false
-		elseif first[2][i] == 'suffix' then
-			suffix = first[2][i + 1]
-		end
-	end
-	if suffix ~= string.sub(request, 15) then
-		return out
-	end
-	if own then
-		out[#out + 1] = first
-	end
-else
-	n = MOST
+if not first then
+	return out
+end
+local fields = { n = '1' }
+for i = 1, #first[2], 2 do
+	fields[first[2][i]] = first[2][i + 1]
+end
+if fields.suffix ~= string.sub(request, 15) then
+	return out
+end
+if not fields.requestId then
+	take(first)
 end
 local from = '(' .. ARGV[3]
-local left = n - 1
+local left = tonumber(fields.n) - 1
 while left > 0 do
 	local entries = redis.call('XRANGE', events, from, '+', 'COUNT', math.min(left, 100))
 	for _, entry in ipairs(entries) do
 		from = '(' .. entry[1]
 		if of_request(entry) then
-			out[#out + 1] = entry
+			take(entry)
 		end
 	end
-	left = left - #entries
 	if #entries == 0 then
 		break
 	end
+	left = left - #entries
 end
 return out

@@ -2,7 +2,8 @@
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending,
 --       idempotency key's hash ('' for none), hash of the body, its TTL ms,
 --       TTL ms of request ids, TTL '1' when the tenant is to be noted for trimming,
---       n webhooks that have no room here, these, and for each event:
+--       traceparent, tracestate ('' for none), n webhooks that have no room here, these, and for
+--       each event:
 --       type, data, requestId, userLocator, timestamp ('' for none), locator suffix.
 -- Returns {'ok', lease end, '<locator> [<webhook> <version> <how>]…', …}, how being l (leased to
 --       the caller), w (waits, due now) or o (overflow: not queued),
@@ -10,8 +11,8 @@
 local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending = tonumber(ARGV[4]), tonumber(ARGV[5])
 local idem, body_hash = ARGV[6], ARGV[7]
-local nfull = tonumber(ARGV[11])
-local first = 12 + nfull
+local nfull = tonumber(ARGV[13])
+local first = 14 + nfull
 
 local idem_key = p .. 'idem:' .. tenant .. ':' .. idem
 if idem ~= '' then
@@ -71,7 +72,7 @@ local now = now_ms()
 local score = { l = lease_score(now + lease_ms), w = int(now) }
 local how, room, queued = {}, {}, {}
 for i = 1, nfull do
-	how[ARGV[11 + i]] = 'w'
+	how[ARGV[13 + i]] = 'w'
 end
 for webhook, n in pairs(load) do
 	room[webhook] = max_pending - redis.call('ZCARD', p .. 'q:' .. webhook)
@@ -102,6 +103,8 @@ local function append(i, id)
 	field('requestId', ARGV[i + 2] ~= '' and ARGV[i + 2] or request)
 	field('userLocator', ARGV[i + 3])
 	field('timestamp', ARGV[i + 4])
+	field('traceparent', ARGV[11])
+	field('tracestate', ARGV[12])
 	if i == first and n_events > 1 then
 		field('n', int(n_events))
 	end

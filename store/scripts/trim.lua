@@ -35,6 +35,11 @@ local function copy_of(locator, id, fields)
 	if value.userLocator then
 		text[#text + 1] = ',"userLocator":"' .. value.userLocator .. '"'
 	end
+	for _, name in ipairs({ 'traceparent', 'tracestate' }) do
+		if value[name] then
+			text[#text + 1] = ',"' .. name .. '":' .. cjson.encode(value[name])
+		end
+	end
 	text[#text + 1] = ',"timestamp":' .. (value.timestamp or string.match(id, '^%d+')) .. '}'
 	return table.concat(text)
 end

@@ -280,7 +280,7 @@ test_write(void **state)
 {
 	static const char data[] = "{ \"n\":1.50, \"s\":\"\\u00e9\" }";
 	struct event_parts parts = {"01ARZ3NDEKTSV4RRFFQ69G5FAV", "policy.issued", data,
-	    sizeof data - 1, "01ARZ3NDEKTSV4RRFFQ69G5FAW", "", 1795418460123};
+	    sizeof data - 1, "01ARZ3NDEKTSV4RRFFQ69G5FAW", "", 1795418460123, "", ""};
 	struct buf out = {0};
 
 	(void)state;
