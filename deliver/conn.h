@@ -61,6 +61,9 @@ void conn_free(struct conn *conn); /* closes; not below evhttp */
  * The request's callbacks may run before this returns. */
 void conn_send(struct conn *conn, struct evhttp_request *request, const char *target);
 
+/* True when it used up connect_ms without being open. */
+bool conn_is_late(const struct conn *conn);
+
 /* True when the next answer cannot be mistaken: open, and nothing unread. */
 bool conn_is_clean(const struct conn *conn);
 

@@ -167,12 +167,13 @@ post_answer_on_failure(struct post *post)
 		post_enter(post, POST_AGAIN);
 		return;
 	}
-	if (conn->open_us > 0) {
+	if (conn->open_us > 0)
 		words = words_exchange(conn, post->error, post->message, sizeof post->message);
-	} else if (conn->phase == CONN_TLS) {
+	else if (conn->phase == CONN_TLS)
 		words = words_tls(conn, post->message, sizeof post->message);
-	} else {
+	else
 		words = words_connect(conn, post->error < 0 ? ECONNREFUSED : post->error_no);
+	if (conn->phase == CONN_CONNECT || conn_is_late(conn)) {
 		/* Of several addresses the first one's failure is told. */
 		if (post->result.message == NULL)
 			post->result.message = words;

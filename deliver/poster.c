@@ -16,6 +16,13 @@ struct poster *
 poster_new(const struct poster_opts *opts, char **why)
 {
 	struct poster *poster = xcalloc(1, sizeof *poster);
+	struct resolve_opts resolve = {
+	    .base = opts->base,
+	    .dns = opts->dns,
+	    .ndns = opts->ndns,
+	    .conf = "/etc/resolv.conf",
+	    .hosts = "/etc/hosts",
+	};
 	struct pool_opts pool = {
 	    .base = opts->base,
 	    .egress = opts->egress,
@@ -25,7 +32,10 @@ poster_new(const struct poster_opts *opts, char **why)
 	};
 
 	poster->opts = *opts;
+	poster->opts.dns = NULL; /* the caller's, like the strings */
+	poster->opts.ca_file = NULL;
 	poster->armed_us = INT64_MAX;
+	poster->opts.user_agent = NULL;
 	poster->user_agent = xstrdup(opts->user_agent);
 	TAILQ_INIT(&poster->posts);
 	TAILQ_INIT(&poster->queue);
@@ -34,7 +44,7 @@ poster_new(const struct poster_opts *opts, char **why)
 	event_assign(&poster->work, opts->base, -1, 0, poster_ev_work, poster);
 	poster->tls = tls_new(opts->ca_file, why);
 	if (poster->tls != NULL)
-		poster->resolver = resolve_new(opts->base, opts->dns, opts->ndns, why);
+		poster->resolver = resolve_new(&resolve, why);
 	if (poster->resolver == NULL) {
 		poster_free(poster);
 		return NULL;

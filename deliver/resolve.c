@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <uthash.h>
 
 #include "base/buf.h"
@@ -56,7 +57,9 @@ struct resolve_name {
 struct resolver {
 	struct event_base *base;
 	struct evdns_base *dns;
-	struct hosts *hosts; /* NULL: not the system's resolver */
+	struct hosts *hosts; /* NULL, like conf: not the system's resolver */
+	char *conf;
+	struct stat conf_stat; /* when it was read */
 	struct resolve_name *names;
 	TAILQ_HEAD(, resolve_name) known; /* oldest first */
 	struct resolve_answer from_hosts;
@@ -77,35 +80,73 @@ resolve_tune(struct evdns_base *dns)
 	evdns_base_set_option(dns, "max-inflight:", "1024");
 }
 
-struct resolver *
-resolve_new(struct event_base *base, const char *const *dns, size_t ndns, char **why)
+static void
+resolve_read_conf(struct resolver *resolver)
 {
-	struct resolver *resolver = xcalloc(1, sizeof *resolver);
+	/* Without a usable file this adds 127.0.0.1, as resolv.conf(5) says. */
+	evdns_base_resolv_conf_parse(
+	    resolver->dns, DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC, resolver->conf);
+	resolve_tune(resolver->dns);
+}
+
+/* The system's resolvers change under a long-lived process, with DHCP or a VPN. */
+static void
+resolve_refresh_conf(struct resolver *resolver)
+{
+	struct stat st;
+
+	if (resolver->conf == NULL || stat(resolver->conf, &st) < 0)
+		return;
+	if (st.st_mtim.tv_sec == resolver->conf_stat.st_mtim.tv_sec &&
+	    st.st_mtim.tv_nsec == resolver->conf_stat.st_mtim.tv_nsec &&
+	    st.st_size == resolver->conf_stat.st_size && st.st_ino == resolver->conf_stat.st_ino)
+		return;
+	resolver->conf_stat = st;
+	evdns_base_clear_nameservers_and_suspend(resolver->dns);
+	resolve_read_conf(resolver);
+	evdns_base_resume(resolver->dns);
+}
+
+static int
+resolve_add_servers(struct resolver *resolver, const struct resolve_opts *opts, char **why)
+{
 	struct buf buf = {0};
 
+	for (size_t i = 0; i < opts->ndns; i++) {
+		if (evdns_base_nameserver_ip_add(resolver->dns, opts->dns[i]) == 0)
+			continue;
+		buf_printf(&buf, "not the address of a resolver: %s", opts->dns[i]);
+		*why = buf_take(&buf, NULL);
+		return -1;
+	}
+	resolve_tune(resolver->dns);
+	return 0;
+}
+
+struct resolver *
+resolve_new(const struct resolve_opts *opts, char **why)
+{
+	struct resolver *resolver = xcalloc(1, sizeof *resolver);
+
 	TAILQ_INIT(&resolver->known);
-	resolver->base = base;
-	resolver->dns = evdns_base_new(base, 0);
+	resolver->base = opts->base;
+	resolver->dns = evdns_base_new(opts->base, 0);
 	if (resolver->dns == NULL) {
 		free(resolver);
 		*why = xstrdup("the resolver cannot be set up");
 		return NULL;
 	}
-	for (size_t i = 0; i < ndns; i++) {
-		if (evdns_base_nameserver_ip_add(resolver->dns, dns[i]) == 0)
-			continue;
-		buf_printf(&buf, "not the address of a resolver: %s", dns[i]);
-		*why = buf_take(&buf, NULL);
+	if (opts->ndns > 0) {
+		if (resolve_add_servers(resolver, opts, why) == 0)
+			return resolver;
 		resolve_free(resolver);
 		return NULL;
 	}
-	if (ndns == 0) {
-		/* Without a usable resolv.conf this adds 127.0.0.1, as resolv.conf(5) says. */
-		evdns_base_resolv_conf_parse(
-		    resolver->dns, DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC, "/etc/resolv.conf");
-		resolver->hosts = hosts_new("/etc/hosts");
-	}
-	resolve_tune(resolver->dns);
+	resolver->conf = xstrdup(opts->conf);
+	resolver->hosts = hosts_new(opts->hosts);
+	if (stat(resolver->conf, &resolver->conf_stat) < 0)
+		resolver->conf_stat = (struct stat){0};
+	resolve_read_conf(resolver);
 	return resolver;
 }
 
@@ -156,6 +197,7 @@ resolve_free(struct resolver *resolver)
 	/* The queries were cancelled: their callbacks are on the way and free them. */
 	evdns_base_free(resolver->dns, 0);
 	hosts_free(resolver->hosts);
+	free(resolver->conf);
 	free(resolver);
 }
 
@@ -214,6 +256,7 @@ resolve_ask(struct resolver *resolver, const char *host)
 {
 	struct resolve_name *name = xcalloc(1, sizeof *name);
 
+	resolve_refresh_conf(resolver);
 	name->resolver = resolver;
 	name->host = xstrdup(host);
 	TAILQ_INIT(&name->waits);

@@ -32,10 +32,16 @@ struct resolve_wait {
 	TAILQ_ENTRY(resolve_wait) link;
 };
 
-/* dns: "addr:port" each; none: /etc/resolv.conf (127.0.0.1 if there is none) and /etc/hosts.
- * NULL when an address is unusable; *why says it in one line (free()). */
-struct resolver *resolve_new(
-    struct event_base *base, const char *const *dns, size_t ndns, char **why);
+struct resolve_opts {
+	struct event_base *base;
+	const char *const *dns; /* "addr:port" each; none: the system's resolver, that is: */
+	size_t ndns;
+	const char *conf;  /* resolv.conf(5), read again when it changed; 127.0.0.1 without one */
+	const char *hosts; /* hosts(5), likewise */
+};
+
+/* NULL when an address is unusable; *why says it in one line (free()). */
+struct resolver *resolve_new(const struct resolve_opts *opts, char **why);
 /* Those who wait hear nothing any more.  Lookups under way end in the next turn of the loop. */
 void resolve_free(struct resolver *resolver);
 

@@ -8,14 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
-
 const char *
 words_connect(const struct conn *conn, int error)
 {
 	const char *text;
 
-	if (conn->connect_us > 0 && clock_mono_us() - conn->start_us >= conn->connect_us)
+	if (conn_is_late(conn))
 		return words_timeout(conn);
 	switch (error) {
 	case 0:
@@ -44,7 +42,7 @@ words_tls(const struct conn *conn, char *buf, size_t cap)
 	unsigned long error = bufferevent_get_openssl_error(conn->bev);
 	const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
 
-	if (conn->connect_us > 0 && clock_mono_us() - conn->start_us >= conn->connect_us)
+	if (conn_is_late(conn))
 		return words_timeout(conn);
 	if (conn->verify_error == X509_V_ERR_HOSTNAME_MISMATCH)
 		return "TLS: host name mismatch";

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -182,6 +183,26 @@ test_refused(void **state)
 	poster_stats(t.poster, &stats);
 	assert_int_equal(stats.connects, 1);
 	assert_int_equal(stats.open, 0);
+}
+
+static void
+test_no_descriptors(void **state)
+{
+	struct rlimit limit, low;
+	int next;
+
+	(void)state;
+	try_start(&t);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	next = dup(0);
+	close(next);
+	low = limit;
+	low.rlim_cur = (rlim_t)next;
+	setrlimit(RLIMIT_NOFILE, &low);
+	tried_start(&a, &t, true, "{}", 2, 5000, "http://127.0.0.1:9/");
+	tried_wait(&a);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_string_equal(a.message, "no file descriptor left for a connection");
 }
 
 static void
@@ -374,6 +395,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_broken_bodies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_forbidden, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_interim, setup, teardown),

@@ -198,12 +198,14 @@ test_cancel(void **state)
 	peer_free(peer);
 }
 
+enum { CHAIN_CANCEL, CHAIN_START, CHAIN_FREE };
+
 struct chain {
 	struct url url;
 	struct post *victim;
 	struct post_request request;
 	unsigned calls;
-	enum { CHAIN_CANCEL, CHAIN_START, CHAIN_FREE } what;
+	int what;
 };
 
 static void

@@ -317,7 +317,8 @@ test_order(void **state)
 	struct resolve_answer answer = {0};
 	struct resolve_wait wait = {0};
 	char *why = NULL;
-	struct resolver *resolver = resolve_new(t.base, dns_list, 1, &why);
+	struct resolve_opts opts = {.base = t.base, .dns = dns_list, .ndns = 1};
+	struct resolver *resolver = resolve_new(&opts, &why);
 
 	(void)state;
 	assert_non_null(resolver);
@@ -328,10 +329,54 @@ test_order(void **state)
 	assert_non_null(resolve_known(resolver, "both.test"));
 	resolve_free(resolver);
 	dns_list[0] = "not an address";
-	assert_null(resolve_new(t.base, dns_list, 1, &why));
+	assert_null(resolve_new(&opts, &why));
 	assert_string_equal(why, "not the address of a resolver: not an address");
 	dns_list[0] = dns_addr;
 	free(why);
+}
+
+static void
+write_file(const char *path, const char *fmt, ...)
+{
+	FILE *file = fopen(path, "we");
+	va_list ap;
+
+	assert_non_null(file);
+	va_start(ap, fmt);
+	vfprintf(file, fmt, ap);
+	va_end(ap);
+	fclose(file);
+}
+
+/* The system's files: hosts before DNS, and a resolv.conf that changes while we run. */
+static void
+test_system(void **state)
+{
+	char conf[] = "/tmp/t_resolve.XXXXXX", hosts[] = "/tmp/t_resolve.XXXXXX";
+	struct resolve_opts opts = {.base = t.base, .conf = conf, .hosts = hosts};
+	struct resolve_answer answer = {0};
+	struct resolve_wait wait = {0};
+	struct resolver *resolver;
+	char *why = NULL;
+
+	(void)state;
+	close(mkstemp(conf));
+	close(mkstemp(hosts));
+	write_file(hosts, "127.0.0.9 by-hosts\n");
+	write_file(conf, "search x.test\nnameserver 127.0.0.1:9\n");
+	resolver = resolve_new(&opts, &why);
+	assert_non_null(resolver);
+	assert_int_equal(resolve_known(resolver, "by-hosts")->n, 1);
+	assert_null(resolve_known(resolver, "both.test"));
+	write_file(conf, "# moved\nsearch x.test\nnameserver %s\n", dns_addr);
+	resolve_start(resolver, "both.test", &wait, on_answer, &answer);
+	while (answer.n == 0)
+		event_base_loop(t.base, EVLOOP_ONCE);
+	assert_int_equal(odd, 0);
+	assert_int_equal(questions, 2);
+	resolve_free(resolver);
+	unlink(conf);
+	unlink(hosts);
 }
 
 static void
@@ -376,6 +421,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_slow_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_system, setup, teardown),
 	    cmocka_unit_test(test_hosts),
 	};
 
