@@ -14,7 +14,16 @@ import certificates
 import receivers
 from api import Tenant
 from client import Raw
-from harness import Evhookd, RedisServer, until_empty
+from harness import Evhookd, RedisServer, binary, until_empty
+
+
+def pytest_sessionstart(session):
+    """Says once, and not at each test, that there is nothing to test."""
+    if not session.config.option.collectonly:
+        try:
+            binary()
+        except FileNotFoundError as error:
+            pytest.exit(str(error), returncode=2)
 
 
 def pytest_make_parametrize_id(val):

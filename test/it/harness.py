@@ -26,7 +26,7 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 TROUBLE = re.compile(
     rb"ERROR: AddressSanitizer|runtime error:|LeakSanitizer|Assertion"
     rb"|==\d+==\s+(Invalid|Conditional jump|Use of uninit|Syscall param|Process terminating"
-    rb"|.*definitely lost: [1-9])"
+    rb"|.*definitely lost(:\s+[1-9]| in loss record))"
 )
 
 
