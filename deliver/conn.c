@@ -57,6 +57,13 @@ conn_ev_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void 
 	conn->received += info->n_added;
 }
 
+/* Without a "sent" close OpenSSL makes the session unusable for the next connection. */
+static void
+conn_spare_session(struct conn *conn)
+{
+	SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
+
 /* evhttp closes the socket next, so this is the last moment to ask how it ended: after a reset
  * TCP is in state CLOSE, after an end of stream in CLOSE_WAIT. */
 static void
@@ -70,6 +77,8 @@ conn_ev_close(struct evhttp_connection *evcon, void *arg)
 	if (conn->phase == CONN_DEAD)
 		return;
 	conn->phase = CONN_DEAD;
+	if (conn->ssl != NULL)
+		conn_spare_session(conn);
 	if (getsockopt(bufferevent_getfd(conn->bev), IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
 		conn->was_reset = info.tcpi_state == TCP_CLOSE;
 	conn->dead(conn->dead_arg, conn);
@@ -165,8 +174,7 @@ conn_free(struct conn *conn)
 	conn->phase = CONN_DEAD;
 	if (conn->ssl != NULL) {
 		SSL_set_app_data(conn->ssl, NULL);
-		/* Without a "sent" close OpenSSL makes the session unusable for the next. */
-		SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+		conn_spare_session(conn);
 	}
 	/* The bufferevent outlives this call by a turn of the loop. */
 	evbuffer_remove_cb(bufferevent_get_output(conn->bev), conn_ev_output, conn);

@@ -36,6 +36,7 @@ struct peer {
 	size_t nacts;
 	SSL_CTX *ctx;
 	unsigned acted, accepted, requests, closed, resumed;
+	size_t sent;
 	struct buf last;
 	TAILQ_HEAD(, peer_conn) conns;
 };
@@ -166,6 +167,15 @@ peer_ev_event(struct bufferevent *bev, short what, void *arg)
 }
 
 static void
+peer_ev_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct peer *peer = arg;
+
+	(void)output;
+	peer->sent += info->n_deleted;
+}
+
+static void
 peer_ev_accept(
     struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
@@ -184,6 +194,7 @@ peer_ev_accept(
 	TAILQ_INSERT_TAIL(&peer->conns, conn, link);
 	bufferevent_setcb(conn->bev, peer_ev_read, peer_ev_write, peer_ev_event, conn);
 	bufferevent_enable(conn->bev, EV_READ | EV_WRITE);
+	evbuffer_add_cb(bufferevent_get_output(conn->bev), peer_ev_output, peer);
 	peer->accepted++;
 	if (peer_act(peer)->at_accept)
 		peer_do(conn);
@@ -273,6 +284,12 @@ unsigned
 peer_closed(const struct peer *peer)
 {
 	return peer->closed;
+}
+
+size_t
+peer_sent(const struct peer *peer)
+{
+	return peer->sent;
 }
 
 unsigned

@@ -32,6 +32,7 @@ unsigned peer_port(const struct peer *peer);
 unsigned peer_accepted(const struct peer *peer); /* connections */
 unsigned peer_requests(const struct peer *peer); /* whole requests */
 unsigned peer_closed(const struct peer *peer);   /* connections that the client ended */
+size_t peer_sent(const struct peer *peer);       /* bytes that the kernel took */
 unsigned peer_resumed(const struct peer *peer);  /* TLS sessions that were resumed */
 void peer_close_idle(struct peer *peer);         /* closes the connections that are open */
 const char *peer_last(struct peer *peer);        /* the last request as it came */

@@ -246,6 +246,33 @@ test_sessions(void **state)
 	}
 }
 
+/* A session outlives the connection that brought it, while the endpoint has another. */
+static void
+test_session_of_closed(void **state)
+{
+	const struct peer_act acts[] = {{.send = OK}, {0},
+	    {.send = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"}};
+	struct peer *peer = peer_new(t.base, acts, 3);
+	struct cert cert = cert_new(&ca, "server", "IP:127.0.0.1", -DAY, DAY);
+
+	(void)state;
+	peer_set_tls(peer, cert_server(&cert, 0, TLS1_2_VERSION));
+	cert_clear(&cert);
+	tried_start(&b, &t, true, "", 0, 5000, "https://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&b);
+	tried_start(&b, &t, true, "", 0, 5000, "https://127.0.0.1:%u/", peer_port(peer));
+	tried_wait_for(&t, peer_requests, peer, 2); /* and gets no answer */
+	for (int i = 0; i < 3; i++) {
+		tried_start(&a, &t, true, "", 0, 5000, "https://127.0.0.1:%u/", peer_port(peer));
+		tried_wait(&a);
+		assert_int_equal(a.result.status, 200);
+	}
+	assert_int_equal(peer_accepted(peer), 4);
+	assert_int_equal(peer_resumed(peer), 3);
+	post_cancel(b.post);
+	peer_free(peer);
+}
+
 /* An answer's end, and what a connection without a proper TLS end leaves of it. */
 static void
 test_bodies(void **state)
@@ -354,6 +381,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_server_name, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_session_of_closed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bodies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),

@@ -17,6 +17,7 @@
 
 #include "deliver/hosts.h"
 #include "deliver/resolve.h"
+#include "test/unit/cert.h"
 #include "test/unit/peer.h"
 
 static struct try t;
@@ -39,6 +40,7 @@ static const struct zone {
     {.name = "mixed.test", .v4 = {"127.0.0.1", "10.0.0.1"}},
     {.name = "mixed6.test", .v4 = {"127.0.0.1"}, .v6 = {"fd00::1"}},
     {.name = "lame.test", .v4 = {"127.0.0.1"}, .lame6 = true},
+    {.name = "www.one.test", .v4 = {"127.0.0.1"}},
     {.name = "six.test", .v6 = {"::1"}},
     {.name = "empty.test"},
     {.name = "fail.test", .error = 2},
@@ -237,6 +239,39 @@ test_next_address(void **state)
 	assert_int_equal(stats.open, 0);
 }
 
+/* RFC 6125, section 6.4.3: a wildcard is a whole label. */
+static void
+test_wildcards(void **state)
+{
+	const struct peer_act act = {.send = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"};
+	static const struct {
+		const char *san, *message;
+	} cases[] = {{"DNS:*.one.test", ""}, {"DNS:w*.one.test", "TLS: host name mismatch"},
+	    {"DNS:*.test", "TLS: host name mismatch"}};
+	struct cert ca = cert_new(NULL, "CA", NULL, -3600, 3600);
+	char path[] = "/tmp/t_resolve.XXXXXX";
+
+	(void)state;
+	close(mkstemp(path));
+	cert_write(&ca, path);
+	poster_free(t.poster);
+	t.opts.ca_file = path;
+	try_start(&t);
+	unlink(path);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct peer *peer = peer_new(t.base, &act, 1);
+		struct cert cert = cert_new(&ca, "server", cases[i].san, -3600, 3600);
+
+		peer_set_tls(peer, cert_server(&cert, 0, 0));
+		cert_clear(&cert);
+		tried_start(&a, &t, true, "", 0, 5000, "https://www.one.test:%u/", peer_port(peer));
+		tried_wait(&a);
+		assert_string_equal(a.message, cases[i].message);
+		peer_free(peer);
+	}
+	cert_clear(&ca);
+}
+
 static void
 test_ipv6(void **state)
 {
@@ -296,6 +331,14 @@ test_cancel(void **state)
 	event_base_loop(t.base, EVLOOP_NONBLOCK);
 	/* teardown ends the lookup under way, and the other one who waits */
 	assert_int_equal(a.calls + b.calls, 0);
+}
+
+static void
+on_failure(void *arg, const struct resolve_answer *answer)
+{
+	struct resolve_answer *copy = arg;
+
+	*copy = *answer;
 }
 
 static void
@@ -363,17 +406,21 @@ test_system(void **state)
 	close(mkstemp(conf));
 	close(mkstemp(hosts));
 	write_file(hosts, "127.0.0.9 by-hosts\n");
-	write_file(conf, "search x.test\nnameserver 127.0.0.1:9\n");
+	write_file(conf, "search x.example\nnameserver 127.0.0.1:9\n");
 	resolver = resolve_new(&opts, &why);
 	assert_non_null(resolver);
 	assert_int_equal(resolve_known(resolver, "by-hosts")->n, 1);
 	assert_null(resolve_known(resolver, "both.test"));
-	write_file(conf, "# moved\nsearch x.test\nnameserver %s\n", dns_addr);
+	write_file(conf, "# moved\nsearch x.example\nnameserver %s\n", dns_addr);
 	resolve_start(resolver, "both.test", &wait, on_answer, &answer);
 	while (answer.n == 0)
 		event_base_loop(t.base, EVLOOP_ONCE);
-	assert_int_equal(odd, 0);
-	assert_int_equal(questions, 2);
+	resolve_start(resolver, "none.test", &wait, on_failure, &answer);
+	while (answer.failure == NULL)
+		event_base_loop(t.base, EVLOOP_ONCE);
+	assert_string_equal(answer.failure, "no such host");
+	assert_int_equal(odd, 0); /* not none.test.x.example */
+	assert_int_equal(questions, 4);
 	resolve_free(resolver);
 	unlink(conf);
 	unlink(hosts);
@@ -417,6 +464,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_coalesce, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_lame, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_next_address, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_wildcards, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ipv6, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_slow_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
