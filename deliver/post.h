@@ -27,7 +27,8 @@ struct poster_opts {
 	size_t max_idle;  /* pooled connections in all; the oldest is closed beyond */
 };
 
-/* NULL when the CA file or a resolver address is unusable; *why says it in one line (free()). */
+/* NULL when the CA file or a resolver address is unusable; *why says it in one line (free()).
+ * The process must ignore SIGPIPE. */
 struct poster *poster_new(const struct poster_opts *opts, char **why);
 /* Ends everything; posts under way get no callback any more. */
 void poster_free(struct poster *poster);
