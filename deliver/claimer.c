@@ -96,6 +96,22 @@ claimer_poke(struct claimer *claimer, const struct uuid *tenant)
 	dispatch_run_turn(claimer->dispatch);
 }
 
+void
+claimer_expect(struct claimer *claimer, const struct uuid *tenant, int64_t in_ms)
+{
+	unsigned i = queue_shard(claimer->dispatch->opts.store, tenant);
+	struct claim_shard *shard = &claimer->shards[i];
+	int64_t at = clock_mono_ms() + in_ms;
+
+	/* while a claim is under way its answer, or the next look, will know */
+	if (shard->claiming || shard->due_ms <= at)
+		return;
+	claimer_set_due(claimer, i, at, 0);
+	if (claimer->earliest_ms > at)
+		claimer->earliest_ms = at;
+	claimer_sleep(claimer);
+}
+
 /* --- claiming --- */
 
 static size_t
@@ -119,7 +135,8 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 
 	for (size_t i = 0; i < result->n; i++) {
 		const struct claim_group *group = &result->groups[i];
-		struct target *target = target_get(dispatch, &group->tenant, &group->webhook);
+		struct target *target =
+		    target_get(dispatch, &group->tenant, &group->webhook, group->alert);
 
 		target_saw_version(target, group->version);
 		for (size_t j = 0; j < group->n; j++) {
@@ -165,7 +182,7 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 /* The webhooks of a shard that are full here: passed over, and looked at again once they are not.
  */
 static size_t
-claimer_list_full(struct dispatch *dispatch, unsigned shard, struct ulid *full)
+claimer_list_full(struct dispatch *dispatch, unsigned shard, struct queue_name *full)
 {
 	struct share *share, *next;
 	struct target *target;
@@ -180,7 +197,7 @@ claimer_list_full(struct dispatch *dispatch, unsigned shard, struct ulid *full)
 			if (n == CLAIM_FULL_MAX)
 				return n;
 			target->backlog = true;
-			full[n++] = target->locator;
+			full[n++] = target->queue;
 		}
 	}
 	return n;
@@ -191,7 +208,7 @@ claimer_claim(struct claimer *claimer, unsigned i, size_t room)
 {
 	struct dispatch *dispatch = claimer->dispatch;
 	struct claim *claim = xcalloc(1, sizeof *claim);
-	struct ulid full[CLAIM_FULL_MAX];
+	struct queue_name full[CLAIM_FULL_MAX];
 	struct claim_request request = {
 	    .shard = i,
 	    .lease_ms = dispatch->opts.lease_ms,
@@ -199,6 +216,7 @@ claimer_claim(struct claimer *claimer, unsigned i, size_t room)
 	    .each = CLAIM_EACH_MAX,
 	    .position = claimer->shards[i].position,
 	    .full = full,
+	    .max_diverted = dispatch->opts.max_diverted,
 	};
 
 	claim->claimer = claimer;

@@ -37,6 +37,23 @@ delivery_list_of(struct delivery *delivery)
 	}
 }
 
+bool
+delivery_is_undecided(const struct delivery *delivery)
+{
+	return delivery->state == DELIVERY_SETTLING && !delivery->success && !delivery->sent &&
+	       delivery->kind == DELIVERY_QUEUED && !delivery->target->alert;
+}
+
+void
+delivery_mark_sent(struct delivery *delivery, bool sent)
+{
+	if (delivery_is_undecided(delivery))
+		delivery->target->nundecided--;
+	delivery->sent = sent;
+	if (delivery_is_undecided(delivery))
+		delivery->target->nundecided++;
+}
+
 /* Adds or takes away what the delivery counts for in its state. */
 static void
 delivery_count(struct delivery *delivery, bool in)
@@ -56,6 +73,8 @@ delivery_count(struct delivery *delivery, bool in)
 		target->inflight += one;
 		target->share->inflight += one;
 		dispatch->inflight += one;
+	} else if (delivery_is_undecided(delivery)) {
+		target->nundecided += one;
 	}
 }
 
@@ -101,14 +120,24 @@ delivery_new(struct target *target, struct payload *payload, int64_t lease_end, 
 	return delivery;
 }
 
+/* Cancels the POST if it is under way. */
+static void
+delivery_end_post(struct delivery *delivery)
+{
+	if (delivery->post != NULL)
+		post_cancel(delivery->post);
+	delivery->post = NULL;
+	destination_unref(delivery->destination);
+	delivery->destination = NULL;
+}
+
 void
 delivery_forget(struct delivery *delivery)
 {
 	struct target *target = delivery->target;
 	struct dispatch *dispatch = target->dispatch;
 
-	if (delivery->post != NULL)
-		post_cancel(delivery->post);
+	delivery_end_post(delivery);
 	delivery_count(delivery, false);
 	dispatch->held--;
 	dispatch->held_bytes -= delivery->payload->body.len;
@@ -124,9 +153,11 @@ delivery_forget(struct delivery *delivery)
 void
 delivery_release(struct delivery *delivery)
 {
-	if (delivery->post != NULL)
-		post_cancel(delivery->post);
-	delivery->post = NULL;
+	if (delivery->kind == DELIVERY_TEST) {
+		delivery_forget(delivery); /* promised to nobody */
+		return;
+	}
+	delivery_end_post(delivery);
 	delivery_enter(delivery, DELIVERY_RELEASING);
 }
 
@@ -173,8 +204,8 @@ delivery_start(struct delivery *delivery)
 	char timestamp[24], number[24], signature[2 * SIGNATURE_LEN + 2];
 	size_t n = 0;
 	struct post_request request = {
-	    .url = &target->url,
-	    .verify = target->webhook->endpoint.secure_ssl,
+	    .url = &target->destination->url,
+	    .verify = target->endpoint->secure_ssl,
 	    .headers = headers,
 	    .body = delivery->payload->body.data,
 	    .body_len = delivery->payload->body.len,
@@ -199,6 +230,8 @@ delivery_start(struct delivery *delivery)
 	for (size_t i = 1; i < target->nheaders; i++)
 		headers[n++] = target->headers[i];
 	request.nheaders = n;
+	delivery->destination = target->destination;
+	delivery->destination->refs++;
 	delivery->started_ms = clock_mono_ms();
 	delivery->post = post_start(dispatch->opts.poster, &request, delivery_on_post, delivery);
 	delivery_enter(delivery, DELIVERY_POSTING);
@@ -243,6 +276,7 @@ delivery_judge(struct delivery *delivery, const struct post_result *result)
 	struct buf message = {0};
 
 	delivery->status = result->status;
+	delivery->retry_after_ms = -1;
 	delivery->success = result->status >= 200 && result->status <= 299;
 	if (delivery->success)
 		return;
@@ -251,6 +285,9 @@ delivery_judge(struct delivery *delivery, const struct post_result *result)
 		delivery->message = xstrdup(result->message);
 		return;
 	}
+	delivery->retry_after_ms = result->status == 429 || result->status == 503
+				       ? retry_after_ms(result->retry_after, clock_wall_ms())
+				       : -1;
 	buf_addi(&message, result->status);
 	memcpy(delivery->trigger, message.data, message.len);
 	buf_reset(&message);
@@ -258,15 +295,15 @@ delivery_judge(struct delivery *delivery, const struct post_result *result)
 	delivery->message = buf_take(&message, NULL);
 }
 
-static void
-delivery_log(const struct delivery *delivery)
+void
+delivery_log(const struct delivery *delivery, const char *outcome)
 {
 	const struct target *target = delivery->target;
-	enum log_level level = LOG_INFO;
 
-	if (!log_on(level))
+	if (!log_on(LOG_INFO))
 		return;
-	log_begin(level, delivery->success ? "delivered" : "delivery failed");
+	log_begin(LOG_INFO, target->alert ? "alert" : "delivery");
+	log_str("outcome", outcome);
 	log_str("tenant", target->share->tenant.s);
 	log_str("webhook", target->locator.s);
 	log_str("event", delivery->payload->locator.s);
@@ -289,6 +326,27 @@ delivery_on_post(void *arg, const struct post_result *result)
 	delivery_judge(delivery, result);
 	delivery_keep_response(delivery, result);
 	delivery_adapt(target, delivery->success, result->timed_out);
-	delivery_log(delivery);
+	if (delivery->success)
+		delivery_log(delivery, "delivered");
 	delivery_enter(delivery, DELIVERY_SETTLING);
+}
+
+void
+delivery_judge_again(struct delivery *delivery)
+{
+	delivery_mark_sent(delivery, false);
+	target_changed(delivery->target);
+}
+
+void
+delivery_give_up_waiting(struct target *target)
+{
+	struct delivery *delivery;
+
+	while ((delivery = TAILQ_FIRST(&target->waiting)) != NULL) {
+		strcpy(delivery->trigger, "timeout");
+		delivery->message = xstrdup("there is no alertEndpoint any more");
+		delivery->number = ALERT_RETRIES + 1;
+		delivery_enter(delivery, DELIVERY_SETTLING);
+	}
 }

@@ -189,10 +189,13 @@ dispatch_store_down(struct dispatch *dispatch)
 void
 dispatch_webhook_changed(struct dispatch *dispatch, const struct ulid *webhook)
 {
-	struct target *target = target_find(dispatch, webhook);
+	struct target *target;
 
-	if (target != NULL)
-		target_changed(target);
+	for (int alert = 0; alert <= 1; alert++) {
+		target = target_find(dispatch, webhook, alert == 1);
+		if (target != NULL)
+			target_changed(target);
+	}
 }
 
 void
@@ -220,7 +223,8 @@ dispatch_room(struct dispatch *dispatch, const struct uuid *tenant, struct dispa
 			return;
 		TAILQ_FOREACH(target, &share->full, full_entry)
 		{
-			room->full[room->nfull++] = target->locator;
+			if (!target->alert)
+				room->full[room->nfull++] = target->locator;
 		}
 	}
 	room->leases = HELD_MAX - dispatch->held;
@@ -232,7 +236,7 @@ void
 dispatch_take(struct dispatch *dispatch, struct payload *payload, const struct uuid *tenant,
     const struct ulid *webhook, int64_t version, int64_t lease_end, int64_t asked_ms)
 {
-	struct target *target = target_get(dispatch, tenant, webhook);
+	struct target *target = target_get(dispatch, tenant, webhook, false);
 	struct delivery *delivery;
 
 	target_saw_version(target, version);
@@ -246,9 +250,22 @@ dispatch_take(struct dispatch *dispatch, struct payload *payload, const struct u
 }
 
 void
+dispatch_test(struct dispatch *dispatch, struct payload *payload, const struct uuid *tenant,
+    const struct ulid *webhook)
+{
+	struct target *target = target_get(dispatch, tenant, webhook, false);
+	struct delivery *delivery = delivery_new(target, payload, 0, clock_mono_ms());
+
+	delivery->kind = DELIVERY_TEST;
+	target_update(target);
+	if (!event_pending(dispatch->tick, EV_TIMEOUT, NULL))
+		dispatch_arm_tick(dispatch);
+}
+
+void
 dispatch_waiting(struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook)
 {
-	struct target *target = target_find(dispatch, webhook);
+	struct target *target = target_find(dispatch, webhook, false);
 
 	if (target != NULL && target->is_full)
 		target->backlog = true;

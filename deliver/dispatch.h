@@ -21,6 +21,7 @@ struct dispatch_opts {
 	int64_t lease_ms;
 	int64_t delivery_timeout_ms;
 	int64_t attempts_kept;
+	int64_t max_diverted;        /* of a webhook */
 	size_t endpoint_concurrency; /* of one webhook at most */
 	size_t delivery_concurrency; /* of the process */
 };
@@ -59,6 +60,10 @@ void dispatch_take(struct dispatch *dispatch, struct payload *payload, const str
 void dispatch_waiting(
     struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook);
 
+/* Sends a test event to that webhook alone: one try, recorded, no more.  Takes no reference. */
+void dispatch_test(struct dispatch *dispatch, struct payload *payload, const struct uuid *tenant,
+    const struct ulid *webhook);
+
 /* --- the end --- */
 
 /* Claims nothing any more, hands back what was not started, lets the rest finish; done runs once,
@@ -69,7 +74,10 @@ void dispatch_cut(struct dispatch *dispatch);
 
 struct dispatch_stats {
 	uint64_t delivered;
-	uint64_t failed;
+	uint64_t failed;  /* deliveries that ended so */
+	uint64_t retried; /* attempts after which another one is due */
+	uint64_t diverted;
+	uint64_t dropped;
 	uint64_t claimed;
 	uint64_t released;
 	size_t held;     /* deliveries in memory: waiting, on the wire, being settled */

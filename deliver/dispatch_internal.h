@@ -22,6 +22,9 @@
 /* Settings older than that are read again before anything starts by them. */
 #define SETTINGS_FRESH_MS 1000
 #define RESPONSE_KEPT 1024
+/* A notice is tried so often again, exponentially from 10 s. */
+#define ALERT_RETRIES 3
+#define ALERT_INTERVAL_SECONDS 10
 
 /*
  * A delivery in memory.
@@ -37,9 +40,15 @@
  */
 enum delivery_state { DELIVERY_WAITING, DELIVERY_POSTING, DELIVERY_SETTLING, DELIVERY_RELEASING };
 
+enum delivery_kind {
+	DELIVERY_QUEUED, /* leased from the target's queue */
+	DELIVERY_TEST    /* of POST …/test: no queue knows of it */
+};
+
 struct delivery {
 	TAILQ_ENTRY(delivery) entry; /* in the target's list of its state */
 	enum delivery_state state;
+	enum delivery_kind kind;
 	struct target *target;
 	struct payload *payload;
 	int64_t lease_end;   /* Redis' clock: names the lease */
@@ -47,17 +56,26 @@ struct delivery {
 	int64_t started_ms;
 	unsigned number; /* of the attempt, from 1 */
 	struct post *post;
+	struct destination *destination; /* from POSTING on */
 	/* the outcome, from SETTLING on */
 	bool success;
 	bool sent; /* its script is under way */
 	int status;
 	int64_t duration_ms;
+	int64_t retry_after_ms; /* what the endpoint asked for; -1 */
+	struct judgement judgement;
 	char trigger[12];
 	char *message;
 	char *response;
 	size_t response_len;
 };
 TAILQ_HEAD(delivery_list, delivery);
+
+/* Where a POST under way goes, whatever becomes of the webhook's settings meanwhile. */
+struct destination {
+	unsigned refs;
+	struct url url;
+};
 
 /* What a tenant holds of this process. */
 struct share {
@@ -73,7 +91,7 @@ struct share {
 };
 
 /*
- * A webhook that this process delivers to.
+ * A webhook that this process delivers to, or the alertEndpoint of one.
  *
  *   UNKNOWN ── something waits ──▶ ASKING ──▶ READY ── a second passed, or it changed ──▶ UNKNOWN
  *
@@ -84,21 +102,25 @@ enum target_state { TARGET_UNKNOWN, TARGET_ASKING, TARGET_READY };
 struct target {
 	UT_hash_handle hh;
 	struct ulid locator;
+	bool alert; /* its notices go to the alertEndpoint, whether it is active or not */
+	struct queue_name queue; /* the key of the table */
 	struct dispatch *dispatch;
 	struct share *share;
 	enum target_state state;
 	int64_t changed;    /* how often it was changed since it is known here */
 	int64_t checked_ms; /* when the settings were last known to be true */
 	int64_t idle_since_ms;
-	struct webhook *webhook; /* NULL until READY for the first time */
-	struct url url;
-	struct signer *signer;          /* NULL without hmacEnabled */
-	struct signer *previous_signer; /* of the replaced secret */
-	struct post_header *headers;    /* the same in each attempt; borrowed from webhook */
+	struct webhook *webhook;         /* NULL until READY for the first time */
+	const struct endpoint *endpoint; /* of the webhook; NULL when it has none (any more) */
+	struct destination *destination; /* NULL without endpoint */
+	struct signer *signer;           /* NULL without hmacEnabled */
+	struct signer *previous_signer;  /* of the replaced secret */
+	struct post_header *headers;     /* the same in each attempt; borrowed from webhook */
 	size_t nheaders;
 	size_t cap; /* connections at most, now: 1 .. endpoint_concurrency */
 	size_t inflight;
 	size_t nwaiting;
+	size_t nundecided; /* failures that wait for fresh settings to be judged by */
 	struct delivery_list waiting;
 	struct delivery_list posting;
 	struct delivery_list settling;
@@ -116,7 +138,7 @@ struct claimer;
 
 struct dispatch {
 	struct dispatch_opts opts;
-	struct target *targets; /* by locator */
+	struct target *targets; /* by queue */
 	struct share *shares;   /* by tenant */
 	TAILQ_HEAD(, share) ready;
 	size_t nready;
@@ -141,9 +163,9 @@ struct dispatch {
 void dispatch_run_turn(struct dispatch *dispatch); /* soon, once for however many calls */
 
 /* target.c */
-struct target *target_find(struct dispatch *dispatch, const struct ulid *webhook);
+struct target *target_find(struct dispatch *dispatch, const struct ulid *webhook, bool alert);
 struct target *target_get(
-    struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook);
+    struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook, bool alert);
 void target_free(struct target *target); /* only when it holds nothing */
 void target_saw_version(struct target *target, int64_t version);
 void target_changed(struct target *target);
@@ -152,6 +174,7 @@ bool target_is_fresh(const struct target *target);
 void target_update(struct target *target);
 size_t target_room(const struct target *target); /* for more in memory */
 void target_mark_dirty(struct target *target);
+void destination_unref(struct destination *destination); /* NULL is fine */
 
 /* delivery.c */
 struct delivery *delivery_new(
@@ -159,6 +182,15 @@ struct delivery *delivery_new(
 void delivery_start(struct delivery *delivery);
 void delivery_release(struct delivery *delivery); /* WAITING or POSTING: back to Redis */
 void delivery_forget(struct delivery *delivery);  /* frees it, in whatever state */
+/* A failure that still has to be judged by the webhook as it is now. */
+bool delivery_is_undecided(const struct delivery *delivery);
+/* SETTLING and undecided: the webhook is of another version than it was judged by. */
+void delivery_judge_again(struct delivery *delivery);
+void delivery_mark_sent(struct delivery *delivery, bool sent);
+/* One line for each outcome, named as in the attempts. */
+void delivery_log(const struct delivery *delivery, const char *outcome);
+/* Ends the waiting notices of an alertEndpoint that is no more. */
+void delivery_give_up_waiting(struct target *target);
 
 /* settle.c */
 void settle_target(struct target *target); /* sends what its deliveries came to */
@@ -170,6 +202,8 @@ void claimer_up(struct claimer *claimer);
 void claimer_down(struct claimer *claimer);
 void claimer_look(struct claimer *claimer);                            /* at all shards, soon */
 void claimer_poke(struct claimer *claimer, const struct uuid *tenant); /* its shard has work */
+/* Its shard has work in so many ms. */
+void claimer_expect(struct claimer *claimer, const struct uuid *tenant, int64_t in_ms);
 void claimer_turn(struct claimer *claimer); /* claims if there is work and room */
 
 #endif

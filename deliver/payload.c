@@ -5,6 +5,29 @@
 #include "base/mem.h"
 #include "deliver/payload.h"
 
+/* A text of at most n characters; out has room for a NUL behind them. */
+static void
+payload_text(char *out, const char *s, size_t n)
+{
+	memcpy(out, s, strnlen(s, n));
+}
+
+/* What the parts were, so that a retry can store a copy of the event: data is in the body. */
+static void
+payload_remember(struct payload *payload, const struct event_parts *parts)
+{
+	static const char before[] = ",\"data\":";
+	const char *data = memmem(payload->body.data, payload->body.len, before, sizeof before - 1);
+
+	if (data == NULL)
+		abort(); /* event_write() always writes it, and nothing before it can hold this */
+	payload->data_at = (size_t)(data - payload->body.data) + sizeof before - 1;
+	payload->data_len = parts->data_len;
+	payload_text(payload->request_id.s, parts->request_id, ULID_LEN);
+	payload_text(payload->user_locator.s, parts->user_locator, UUID_LEN);
+	payload->timestamp = parts->timestamp;
+}
+
 struct payload *
 payload_new(const struct event_parts *parts)
 {
@@ -20,7 +43,24 @@ payload_new(const struct event_parts *parts)
 		payload->trace_state = xstrdup(parts->trace_state);
 	buf_reserve(&payload->body, parts->data_len + 320);
 	event_write(parts, true, &payload->body);
+	payload_remember(payload, parts);
 	return payload;
+}
+
+struct event_parts
+payload_parts(const struct payload *payload)
+{
+	return (struct event_parts){
+	    .locator = payload->locator.s,
+	    .type = payload->type,
+	    .data = payload->body.data + payload->data_at,
+	    .data_len = payload->data_len,
+	    .request_id = payload->request_id.s,
+	    .user_locator = payload->user_locator.s,
+	    .timestamp = payload->timestamp,
+	    .trace_parent = payload->trace_parent == NULL ? "" : payload->trace_parent,
+	    .trace_state = payload->trace_state == NULL ? "" : payload->trace_state,
+	};
 }
 
 struct payload *

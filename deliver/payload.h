@@ -10,8 +10,13 @@ struct payload {
 	unsigned refs;
 	struct ulid locator;
 	char type[EVENTTYPE_MAX + 1];
-	char *trace_parent; /* NULL for none */
+	struct ulid request_id;
+	struct uuid user_locator; /* "" for none */
+	int64_t timestamp;        /* ms */
+	char *trace_parent;       /* NULL for none */
 	char *trace_state;
+	size_t data_at; /* where in the body the event's data is */
+	size_t data_len;
 	struct buf body; /* the EventResponse */
 };
 
@@ -19,5 +24,7 @@ struct payload {
 struct payload *payload_new(const struct event_parts *parts);
 struct payload *payload_ref(struct payload *payload);
 void payload_unref(struct payload *payload);
+/* The event's parts again; borrowed from the payload. */
+struct event_parts payload_parts(const struct payload *payload);
 
 #endif

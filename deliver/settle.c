@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/rnd.h"
 #include "deliver/dispatch_internal.h"
 
 struct settle_batch {
@@ -20,21 +21,40 @@ settle_batch_new(struct target *target)
 	return batch;
 }
 
-/* Collects those of a list that were not sent yet, at most ACK_MAX, of one outcome. */
-static void
-settle_collect(struct settle_batch *batch, struct delivery_list *list, bool success, size_t most)
+/* Which of the deliveries that ended are told in the same way. */
+enum settle_kind { SETTLE_ACKS, SETTLE_FAILURES, SETTLE_TESTS, SETTLE_RELEASES };
+
+static enum settle_kind
+settle_kind_of(const struct delivery *delivery)
 {
+	if (delivery->state == DELIVERY_RELEASING)
+		return SETTLE_RELEASES;
+	if (delivery->kind == DELIVERY_TEST)
+		return SETTLE_TESTS;
+	return delivery->success ? SETTLE_ACKS : SETTLE_FAILURES;
+}
+
+/* Collects those of a kind that were not sent yet, at most so many; NULL when there are none. */
+static struct settle_batch *
+settle_collect(struct target *target, enum settle_kind kind, size_t most)
+{
+	struct settle_batch *batch = NULL;
 	struct delivery *delivery;
+	struct delivery_list *list =
+	    kind == SETTLE_RELEASES ? &target->releasing : &target->settling;
 
 	TAILQ_FOREACH(delivery, list, entry)
 	{
-		if (batch->n == most)
-			return;
-		if (delivery->sent || delivery->success != success)
+		if (batch != NULL && batch->n == most)
+			break;
+		if (delivery->sent || settle_kind_of(delivery) != kind)
 			continue;
-		delivery->sent = true;
+		if (batch == NULL)
+			batch = settle_batch_new(target);
+		delivery_mark_sent(delivery, true);
 		batch->deliveries[batch->n++] = delivery;
 	}
+	return batch;
 }
 
 static void
@@ -54,65 +74,210 @@ settle_describe(struct attempt *attempt, const struct delivery *delivery)
 	};
 }
 
+/* What Redis did not get is sent again when it is back, or at the next tick: it is safe to repeat.
+ */
 static void
-settle_on_end(void *arg, enum store_err err, int64_t settled)
+settle_unsent(struct settle_batch *batch)
 {
-	struct settle_batch *batch = arg;
-	struct dispatch_stats *totals = &batch->target->dispatch->totals;
-
-	if (err == STORE_OK) {
-		if (batch->deliveries[0]->success)
-			totals->delivered += (uint64_t)settled;
-		else
-			totals->failed += (uint64_t)settled;
-	}
-	/* What Redis did not get is sent again when it is back, or at the next tick: it is safe to
-	 * repeat, and the connection is the one that tells us. */
-	for (size_t i = 0; i < batch->n; i++) {
-		if (err == STORE_OK)
-			delivery_forget(batch->deliveries[i]);
-		else
-			batch->deliveries[i]->sent = false;
-	}
+	for (size_t i = 0; i < batch->n; i++)
+		delivery_mark_sent(batch->deliveries[i], false);
 	free(batch);
 }
 
+static void
+settle_done(struct settle_batch *batch)
+{
+	for (size_t i = 0; i < batch->n; i++)
+		delivery_forget(batch->deliveries[i]);
+	free(batch);
+}
+
+/* --- successes --- */
+
+static void
+settle_on_acked(void *arg, enum store_err err, int64_t settled)
+{
+	struct settle_batch *batch = arg;
+
+	if (err != STORE_OK) {
+		settle_unsent(batch);
+		return;
+	}
+	if (!batch->target->alert)
+		batch->target->dispatch->totals.delivered += (uint64_t)settled;
+	settle_done(batch);
+}
+
 static bool
-settle_successes(struct target *target)
+settle_acks(struct target *target)
 {
 	const struct dispatch_opts *opts = &target->dispatch->opts;
-	struct settle_batch *batch = settle_batch_new(target);
+	struct settle_batch *batch =
+	    settle_collect(target, SETTLE_ACKS, target->alert ? 1 : ACK_MAX);
 	struct attempt attempts[ACK_MAX];
 
-	settle_collect(batch, &target->settling, true, ACK_MAX);
-	if (batch->n == 0) {
-		free(batch);
+	if (batch == NULL)
 		return false;
-	}
 	for (size_t i = 0; i < batch->n; i++)
 		settle_describe(&attempts[i], batch->deliveries[i]);
-	queue_ack(opts->store, &target->share->tenant, &target->locator, opts->attempts_kept,
-	    attempts, batch->n, settle_on_end, batch);
+	if (target->alert)
+		queue_end_alert(opts->store, &target->share->tenant, &target->locator,
+		    ALERT_DELIVERED, attempts, 0, settle_on_acked, batch);
+	else
+		queue_ack(opts->store, &target->share->tenant, &target->locator,
+		    opts->attempts_kept, attempts, batch->n, settle_on_acked, batch);
 	return true;
+}
+
+/* --- failures --- */
+
+static void
+settle_count(struct dispatch_stats *totals, enum verdict verdict)
+{
+	uint64_t *const counters[] = {
+	    &totals->retried, &totals->diverted, &totals->dropped, &totals->failed};
+
+	++*counters[verdict];
+}
+
+static void
+settle_on_failed(void *arg, enum store_err err, enum fail_outcome outcome, enum verdict verdict)
+{
+	static const char *const names[] = {"retrying", "diverted", "dropped", "failed"};
+	struct settle_batch *batch = arg;
+	struct target *target = batch->target;
+	struct delivery *delivery = batch->deliveries[0];
+	struct judgement judgement = delivery->judgement;
+
+	if (err != STORE_OK) {
+		settle_unsent(batch);
+		return;
+	}
+	if (outcome == FAIL_MOVED) {
+		free(batch);
+		delivery_judge_again(delivery);
+		return;
+	}
+	if (outcome == FAIL_DONE) {
+		settle_count(&target->dispatch->totals, verdict);
+		delivery_log(delivery, names[verdict]);
+		if (verdict == VERDICT_RETRY)
+			claimer_expect(
+			    target->dispatch->claimer, &target->share->tenant, judgement.delay_ms);
+		if (judgement.alert)
+			claimer_poke(target->dispatch->claimer, &target->share->tenant);
+	}
+	settle_done(batch);
+	if (outcome == FAIL_DONE && judgement.suspend)
+		target_changed(target);
+}
+
+/* The trigger of what failed while the webhook became inactive is that. */
+static void
+settle_judge(struct delivery *delivery)
+{
+	delivery->judgement = failure_judge(delivery->target->webhook, delivery->status,
+	    delivery->number, delivery->retry_after_ms, rnd_u64());
 }
 
 static bool
 settle_failure(struct target *target)
 {
 	const struct dispatch_opts *opts = &target->dispatch->opts;
-	struct settle_batch *batch = settle_batch_new(target);
-	struct attempt attempt;
+	struct settle_batch *batch;
+	struct delivery *delivery;
+	struct failure failure;
+	struct event_parts parts;
 
-	settle_collect(batch, &target->settling, false, 1);
-	if (batch->n == 0) {
-		free(batch);
+	if (target->state != TARGET_READY)
+		return false; /* comes again when the settings are there */
+	batch = settle_collect(target, SETTLE_FAILURES, 1);
+	if (batch == NULL)
 		return false;
-	}
-	settle_describe(&attempt, batch->deliveries[0]);
+	delivery = batch->deliveries[0];
+	settle_judge(delivery);
+	settle_describe(&failure.attempt, delivery);
+	if (delivery->judgement.inactive != NULL)
+		failure.attempt.trigger = delivery->judgement.inactive;
+	parts = payload_parts(delivery->payload);
+	failure.event = &parts;
+	failure.version = target->webhook->version;
+	failure.judgement = delivery->judgement;
 	queue_fail(opts->store, &target->share->tenant, &target->locator, opts->attempts_kept,
-	    &attempt, settle_on_end, batch);
+	    opts->max_diverted, &failure, settle_on_failed, batch);
 	return true;
 }
+
+static void
+settle_on_alert_failed(void *arg, enum store_err err, int64_t settled)
+{
+	struct settle_batch *batch = arg;
+	struct delivery *delivery = batch->deliveries[0];
+	bool again = delivery->number <= ALERT_RETRIES;
+
+	if (err != STORE_OK) {
+		settle_unsent(batch);
+		return;
+	}
+	if (settled > 0)
+		delivery_log(delivery, again ? "retrying" : "failed");
+	if (settled > 0 && again)
+		claimer_expect(batch->target->dispatch->claimer, &batch->target->share->tenant,
+		    delivery->judgement.delay_ms);
+	settle_done(batch);
+}
+
+static bool
+settle_alert_failure(struct target *target)
+{
+	static const struct retry_strategy strategy = {
+	    ALERT_RETRIES, ALERT_INTERVAL_SECONDS, RETRY_EXPONENTIAL};
+	struct settle_batch *batch = settle_collect(target, SETTLE_FAILURES, 1);
+	struct delivery *delivery;
+	struct attempt attempt;
+	bool again;
+
+	if (batch == NULL)
+		return false;
+	delivery = batch->deliveries[0];
+	again = delivery->number <= ALERT_RETRIES;
+	delivery->judgement.delay_ms =
+	    retry_delay_ms(&strategy, delivery->number, delivery->retry_after_ms, rnd_u64());
+	settle_describe(&attempt, delivery);
+	queue_end_alert(target->dispatch->opts.store, &target->share->tenant, &target->locator,
+	    again ? ALERT_RETRY : ALERT_GIVEN_UP, &attempt, delivery->judgement.delay_ms,
+	    settle_on_alert_failed, batch);
+	return true;
+}
+
+/* --- test events --- */
+
+static void
+settle_on_recorded(void *arg, enum store_err err, int64_t settled)
+{
+	(void)err;
+	(void)settled;
+	settle_done(arg); /* a record that was lost is not worth another try */
+}
+
+static bool
+settle_test(struct target *target)
+{
+	const struct dispatch_opts *opts = &target->dispatch->opts;
+	struct settle_batch *batch = settle_collect(target, SETTLE_TESTS, 1);
+	struct attempt attempt;
+
+	if (batch == NULL)
+		return false;
+	if (!batch->deliveries[0]->success)
+		delivery_log(batch->deliveries[0], "failed");
+	settle_describe(&attempt, batch->deliveries[0]);
+	queue_record_test(opts->store, &target->share->tenant, &target->locator,
+	    opts->attempts_kept, &attempt, settle_on_recorded, batch);
+	return true;
+}
+
+/* --- what was not started --- */
 
 /* Handed back or not: the lease is not ours any more, or will run out. */
 static void
@@ -129,28 +294,23 @@ settle_on_released(void *arg, enum store_err err, int64_t settled)
 		else
 			claimer_poke(target->dispatch->claimer, &target->share->tenant);
 	}
-	for (size_t i = 0; i < batch->n; i++)
-		delivery_forget(batch->deliveries[i]);
-	free(batch);
+	settle_done(batch);
 }
 
 static bool
-settle_released(struct target *target)
+settle_releases(struct target *target)
 {
 	const struct dispatch *dispatch = target->dispatch;
-	struct settle_batch *batch = settle_batch_new(target);
+	struct settle_batch *batch = settle_collect(target, SETTLE_RELEASES, ACK_MAX);
 	struct lease leases[ACK_MAX];
 
-	settle_collect(batch, &target->releasing, false, ACK_MAX);
-	if (batch->n == 0) {
-		free(batch);
+	if (batch == NULL)
 		return false;
-	}
 	for (size_t i = 0; i < batch->n; i++) {
 		leases[i].event = batch->deliveries[i]->payload->locator;
 		leases[i].end = batch->deliveries[i]->lease_end;
 	}
-	queue_release(dispatch->opts.store, &target->share->tenant, &target->locator, leases,
+	queue_release(dispatch->opts.store, &target->share->tenant, &target->queue, leases,
 	    batch->n, dispatch->draining, settle_on_released, batch);
 	return true;
 }
@@ -158,10 +318,12 @@ settle_released(struct target *target)
 void
 settle_target(struct target *target)
 {
-	while (settle_successes(target))
+	while (settle_acks(target))
 		;
-	while (settle_failure(target))
+	while (target->alert ? settle_alert_failure(target) : settle_failure(target))
 		;
-	while (settle_released(target))
+	while (settle_test(target))
+		;
+	while (settle_releases(target))
 		;
 }

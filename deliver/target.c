@@ -42,23 +42,27 @@ share_put(struct dispatch *dispatch, struct share *share)
 /* --- life --- */
 
 struct target *
-target_find(struct dispatch *dispatch, const struct ulid *webhook)
+target_find(struct dispatch *dispatch, const struct ulid *webhook, bool alert)
 {
+	struct queue_name queue = queue_name(webhook, alert);
 	struct target *target;
 
-	HASH_FIND(hh, dispatch->targets, webhook->s, ULID_LEN, target);
+	HASH_FIND_STR(dispatch->targets, queue.s, target);
 	return target;
 }
 
 struct target *
-target_get(struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook)
+target_get(
+    struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook, bool alert)
 {
-	struct target *target = target_find(dispatch, webhook);
+	struct target *target = target_find(dispatch, webhook, alert);
 
 	if (target != NULL)
 		return target;
 	target = xcalloc(1, sizeof *target);
 	target->locator = *webhook;
+	target->alert = alert;
+	target->queue = queue_name(webhook, alert);
 	target->dispatch = dispatch;
 	target->share = share_get(dispatch, tenant);
 	target->cap = dispatch->opts.endpoint_concurrency;
@@ -67,8 +71,15 @@ target_get(struct dispatch *dispatch, const struct uuid *tenant, const struct ul
 	TAILQ_INIT(&target->posting);
 	TAILQ_INIT(&target->settling);
 	TAILQ_INIT(&target->releasing);
-	HASH_ADD(hh, dispatch->targets, locator.s, ULID_LEN, target);
+	HASH_ADD_STR(dispatch->targets, queue.s, target);
 	return target;
+}
+
+void
+destination_unref(struct destination *destination)
+{
+	if (destination != NULL && --destination->refs == 0)
+		free(destination);
 }
 
 static void
@@ -81,6 +92,9 @@ target_drop_settings(struct target *target)
 	free(target->headers);
 	target->headers = NULL;
 	target->nheaders = 0;
+	target->endpoint = NULL;
+	destination_unref(target->destination);
+	target->destination = NULL;
 	webhook_free(target->webhook);
 	target->webhook = NULL;
 }
@@ -172,8 +186,9 @@ target_set_full(struct target *target)
 void
 target_update(struct target *target)
 {
-	bool wants = target->nwaiting > 0;
-	bool ready = wants && target->state == TARGET_READY && target->inflight < target->cap;
+	bool wants = target->nwaiting > 0 || target->nundecided > 0;
+	bool ready =
+	    target->nwaiting > 0 && target->state == TARGET_READY && target->inflight < target->cap;
 
 	if (wants && target->state == TARGET_UNKNOWN && target->dispatch->up)
 		target_ask(target);
@@ -256,7 +271,7 @@ target_add_header(struct target *target, const char *name, const char *value)
 static void
 target_prepare_headers(struct target *target)
 {
-	const struct endpoint *endpoint = &target->webhook->endpoint;
+	const struct endpoint *endpoint = target->endpoint;
 	const struct headers *own = &endpoint->headers;
 
 	target->headers = xcalloc(target_count_headers(own) + 2, sizeof *target->headers);
@@ -268,27 +283,40 @@ target_prepare_headers(struct target *target)
 			target_add_header(target, own->list[i].name, own->list[i].values[j]);
 }
 
+static void
+target_prepare_signers(struct target *target)
+{
+	const struct webhook *webhook = target->webhook;
+
+	if (!target->endpoint->hmac_enabled)
+		return;
+	target->signer = signer_new(target->endpoint->secret);
+	if (!target->alert && webhook->previous_secret[0] != '\0')
+		target->previous_signer = signer_new(webhook->previous_secret);
+}
+
 /* Takes the webhook. */
 static void
 target_use(struct target *target, struct webhook *webhook)
 {
-	const char *why;
+	const char *why, *url;
 
 	target_drop_settings(target);
 	target->webhook = webhook;
-	if (url_parse(&target->url, webhook->endpoint.url, strlen(webhook->endpoint.url), &why) !=
-	    0) {
+	target->endpoint = target->alert ? webhook->failure.alert : &webhook->endpoint;
+	if (target->endpoint == NULL)
+		return;
+	url = target->endpoint->url;
+	target->destination = xcalloc(1, sizeof *target->destination);
+	target->destination->refs = 1;
+	if (url_parse(&target->destination->url, url, strlen(url), &why) != 0) {
 		log_begin(LOG_ERROR, "a stored webhook's url cannot be read");
 		log_str("webhook", target->locator.s);
 		log_str("reason", why);
 		log_end();
 	}
 	target_prepare_headers(target);
-	if (!webhook->endpoint.hmac_enabled)
-		return;
-	target->signer = signer_new(webhook->endpoint.secret);
-	if (webhook->previous_secret[0] != '\0')
-		target->previous_signer = signer_new(webhook->previous_secret);
+	target_prepare_signers(target);
 }
 
 /* What waits for an inactive webhook goes back: the claiming script knows what becomes of it. */
@@ -299,11 +327,38 @@ target_release_waiting(struct target *target)
 		delivery_release(TAILQ_FIRST(&target->waiting));
 }
 
+/* The webhook was deleted, and its queue with it: nothing is left to be done, or to be judged. */
 static void
-target_forget_waiting(struct target *target)
+target_gone(struct target *target)
 {
+	struct delivery *delivery, *next;
+
 	while (!TAILQ_EMPTY(&target->waiting))
 		delivery_forget(TAILQ_FIRST(&target->waiting));
+	for (delivery = TAILQ_FIRST(&target->settling); delivery != NULL; delivery = next) {
+		next = TAILQ_NEXT(delivery, entry);
+		if (delivery_is_undecided(delivery))
+			delivery_forget(delivery);
+	}
+}
+
+/* Whether anything may start: a webhook has to be active, a notice needs somewhere to go. */
+static bool
+target_may_start(const struct target *target)
+{
+	return target->alert ? target->endpoint != NULL : webhook_is_active(target->webhook);
+}
+
+/* What the settings mean for what waits. */
+static void
+target_apply(struct target *target)
+{
+	if (!target_may_start(target) && target->alert)
+		delivery_give_up_waiting(target);
+	else if (!target_may_start(target))
+		target_release_waiting(target);
+	if (target->nundecided > 0)
+		target_mark_dirty(target);
 }
 
 struct target_ask {
@@ -326,9 +381,9 @@ target_on_settings(void *arg, enum store_err err, struct webhook *webhook)
 	else
 		target_enter(target, TARGET_UNKNOWN);
 	if (err == STORE_MISSING)
-		target_forget_waiting(target);
-	else if (err == STORE_OK && current && !webhook_is_active(webhook))
-		target_release_waiting(target);
+		target_gone(target);
+	else if (err == STORE_OK && current)
+		target_apply(target);
 	if (err != STORE_UNAVAILABLE) /* else the next tick asks again */
 		target_update(target);
 }

@@ -33,6 +33,12 @@ metrics_of_deliveries(struct buf *out, const struct app *app)
 	    "Deliveries answered with 2xx.", dispatch.delivered);
 	metrics_add(out, "counter", "evhookd_deliveries_failed_total",
 	    "Deliveries that ended in failure.", dispatch.failed);
+	metrics_add(out, "counter", "evhookd_deliveries_retried_total",
+	    "Attempts that failed and are repeated.", dispatch.retried);
+	metrics_add(out, "counter", "evhookd_deliveries_diverted_total",
+	    "Deliveries that were diverted.", dispatch.diverted);
+	metrics_add(out, "counter", "evhookd_deliveries_dropped_total",
+	    "Deliveries that were dropped.", dispatch.dropped);
 	metrics_add(out, "counter", "evhookd_deliveries_claimed_total",
 	    "Deliveries claimed from a queue.", dispatch.claimed);
 	metrics_add(out, "counter", "evhookd_deliveries_released_total",

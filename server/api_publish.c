@@ -110,6 +110,7 @@ publish_store(struct publish_flow *flow, const char *idempotency_key)
 	    .request_ttl_ms = config->event_retention_ms,
 	    .max_fanout = config->max_fanout,
 	    .max_pending = config->max_pending,
+	    .max_diverted = config->max_diverted,
 	    .lease_ms = config->lease_ms,
 	    .trace_parent = flow->trace_parent,
 	    .trace_state = flow->trace_state,

@@ -47,6 +47,8 @@ const struct config_option config_table[] = {
 	    "deliveries that one publish request may cause", AT(max_fanout), 1, 1000000, 0 },
 	{ NULL, "max-pending", CONFIG_INT, "N", "1000000",
 	    "events that wait for one webhook", AT(max_pending), 1, 1000000000, 0 },
+	{ NULL, "max-diverted", CONFIG_INT, "N", "100000",
+	    "diverted events kept for one webhook", AT(max_diverted), 1, 1000000000, 0 },
 	{ NULL, "idempotency-ttl", CONFIG_TIME, "TIME", "24h",
 	    "how long an Idempotency-Key is known", AT(idempotency_ttl_ms), SECONDS(1), DAYS(365), 0 },
 	{ NULL, "event-retention", CONFIG_TIME, "TIME", "7d",

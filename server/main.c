@@ -336,6 +336,7 @@ server_open_delivery(struct server *server)
 	    .lease_ms = config->lease_ms,
 	    .delivery_timeout_ms = config->delivery_timeout_ms,
 	    .attempts_kept = config->attempts_kept,
+	    .max_diverted = config->max_diverted,
 	    .endpoint_concurrency = (size_t)config->endpoint_concurrency,
 	    .delivery_concurrency = (size_t)config->delivery_concurrency,
 	};

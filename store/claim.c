@@ -64,7 +64,8 @@ claim_read_group(struct claim_op *op, struct claim_group *group, const redisRepl
 	if (!reply_is_array(reply, 4))
 		return -1;
 	text = reply_text(reply, 0, &n);
-	if (ulid_parse(&group->webhook, text, n) != 0)
+	group->alert = n == ULID_LEN + strlen(":alert");
+	if (ulid_parse(&group->webhook, text, group->alert ? ULID_LEN : n) != 0)
 		return -1;
 	text = reply_text(reply, 1, &n);
 	if (uuid_parse(&group->tenant, text, n) != 0)
@@ -147,8 +148,9 @@ queue_claim(struct store *store, const struct claim_request *request, queue_clai
 	redis_argi(cmd, (int64_t)request->each);
 	redis_argi(cmd, request->position);
 	redis_argi(cmd, CLAIM_LOOKS_MAX);
+	redis_argi(cmd, request->max_diverted);
 	redis_argi(cmd, (int64_t)request->nfull);
 	for (size_t i = 0; i < request->nfull; i++)
-		redis_arg(cmd, request->full[i].s, ULID_LEN);
+		redis_args(cmd, request->full[i].s);
 	redis_send(store->redis, cmd, claim_on_reply, op);
 }

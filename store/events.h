@@ -11,7 +11,8 @@
 enum target_how {
 	TARGET_LEASED,  /* leased to this instance, which is to deliver it now */
 	TARGET_WAITING, /* due now, for whoever has room */
-	TARGET_OVERFLOW /* the webhook's queue was full */
+	TARGET_OVERFLOW, /* the webhook's queue was full: diverted or dropped */
+	TARGET_SUSPENDED /* likewise, as the webhook is suspended */
 };
 
 struct publish_target {
@@ -52,6 +53,7 @@ struct publish_request {
 	int64_t request_ttl_ms;
 	int64_t max_fanout;
 	int64_t max_pending;
+	int64_t max_diverted;
 	int64_t lease_ms;
 	size_t max_leases;       /* of this request, at most */
 	const struct ulid *full; /* webhooks that have no room here: their deliveries wait */

@@ -61,6 +61,9 @@ publish_read_target(struct publish_target *target, const char **at)
 	case 'w':
 		target->how = TARGET_WAITING;
 		return 0;
+	case 's':
+		target->how = TARGET_SUSPENDED;
+		return 0;
 	case 'o':
 		target->how = TARGET_OVERFLOW;
 		return 0;
@@ -258,6 +261,7 @@ events_publish(
 	redis_args(cmd, request->note_tenant ? "1" : "");
 	redis_args(cmd, request->trace_parent);
 	redis_args(cmd, request->trace_state);
+	redis_argi(cmd, request->max_diverted);
 	redis_argi(cmd, (int64_t)request->nfull);
 	for (size_t i = 0; i < request->nfull; i++)
 		redis_arg(cmd, request->full[i].s, ULID_LEN);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/event_copy.h"
 #include "store/queue.h"
 #include "store/store_internal.h"
 
@@ -51,12 +52,63 @@ queue_ack(struct store *store, const struct uuid *tenant, const struct ulid *web
 	redis_send(store->redis, cmd, queue_on_end, queue_op_new("ack", fn, arg));
 }
 
+struct queue_fail_op {
+	queue_fail_fn *fn;
+	void *arg;
+};
+
+static enum verdict
+queue_read_verdict(const char *name)
+{
+	enum verdict verdict = VERDICT_RETRY;
+
+	while (verdict != VERDICT_FAIL && strcmp(name, verdict_name(verdict)) != 0)
+		verdict++;
+	return verdict;
+}
+
+static void
+queue_on_fail(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct queue_fail_op *op = arg;
+	enum store_err err = store_judge("fail", answer, reply);
+	enum fail_outcome outcome = FAIL_GONE;
+	enum verdict verdict = VERDICT_FAIL;
+
+	if (err == STORE_OK && reply_is(reply, 0, "ok")) {
+		outcome = FAIL_DONE;
+		verdict = queue_read_verdict(reply_text(reply, 1, NULL));
+	} else if (err == STORE_OK && reply_is(reply, 0, "moved")) {
+		outcome = FAIL_MOVED;
+	}
+	op->fn(op->arg, err, outcome, verdict);
+	free(op);
+}
+
+static void
+queue_arg_copy(struct redis_cmd *cmd, const struct event_parts *event)
+{
+	struct buf copy = {0};
+
+	event_copy_write(event, &copy);
+	redis_arg(cmd, copy.data, copy.len);
+	buf_clear(&copy);
+}
+
 void
 queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
-    int64_t attempts_kept, const struct attempt *attempt, queue_end_fn *fn, void *arg)
+    int64_t attempts_kept, int64_t max_diverted, const struct failure *failure, queue_fail_fn *fn,
+    void *arg)
 {
 	struct redis_cmd *cmd = store_script(store, "fail", tenant);
+	struct queue_fail_op *op = xcalloc(1, sizeof *op);
+	const struct attempt *attempt = &failure->attempt;
+	const struct judgement *judgement = &failure->judgement;
+	char suffix[LOCATOR_SUFFIX_LEN + 1];
 
+	op->fn = fn;
+	op->arg = arg;
+	locator_suffix(suffix, tenant);
 	redis_arg(cmd, webhook->s, ULID_LEN);
 	redis_argi(cmd, attempts_kept);
 	redis_argi(cmd, attempt->lease_end);
@@ -68,16 +120,71 @@ queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *we
 	redis_args(cmd, attempt->trigger);
 	redis_args(cmd, attempt->message);
 	redis_arg(cmd, attempt->response, attempt->response_len);
-	redis_send(store->redis, cmd, queue_on_end, queue_op_new("fail", fn, arg));
+	redis_argi(cmd, failure->version);
+	redis_args(cmd, verdict_name(judgement->verdict));
+	redis_argi(cmd, judgement->delay_ms);
+	queue_arg_copy(cmd, failure->event);
+	redis_args(cmd, failure->event->request_id);
+	redis_args(cmd, judgement->suspend ? "1" : "");
+	redis_args(cmd, judgement->alert ? "1" : "");
+	redis_argi(cmd, max_diverted);
+	redis_args(cmd, suffix);
+	redis_send(store->redis, cmd, queue_on_fail, op);
 }
 
 void
-queue_release(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+queue_end_alert(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    enum alert_end end, const struct attempt *attempt, int64_t delay_ms, queue_end_fn *fn,
+    void *arg)
+{
+	static const char *const names[] = {"ack", "drop", "retry"};
+	struct redis_cmd *cmd = store_script(store, "alert_end", tenant);
+
+	redis_arg(cmd, webhook->s, ULID_LEN);
+	redis_args(cmd, names[end]);
+	redis_argi(cmd, attempt->lease_end);
+	redis_arg(cmd, attempt->event.s, ULID_LEN);
+	redis_argi(cmd, attempt->number);
+	redis_argi(cmd, delay_ms);
+	redis_send(store->redis, cmd, queue_on_end, queue_op_new("alert_end", fn, arg));
+}
+
+void
+queue_record_test(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    int64_t attempts_kept, const struct attempt *attempt, queue_end_fn *fn, void *arg)
+{
+	struct redis_cmd *cmd = store_script(store, "attempt", tenant);
+
+	redis_arg(cmd, webhook->s, ULID_LEN);
+	redis_argi(cmd, attempts_kept);
+	redis_arg(cmd, attempt->event.s, ULID_LEN);
+	redis_args(cmd, attempt->type);
+	redis_args(cmd, attempt->trigger[0] == '\0' ? "delivered" : "failed");
+	redis_argi(cmd, attempt->status);
+	redis_argi(cmd, attempt->duration_ms);
+	redis_args(cmd, attempt->trigger);
+	redis_args(cmd, attempt->message);
+	redis_arg(cmd, attempt->response, attempt->response_len);
+	redis_send(store->redis, cmd, queue_on_end, queue_op_new("attempt", fn, arg));
+}
+
+struct queue_name
+queue_name(const struct ulid *webhook, bool alert)
+{
+	struct queue_name name;
+
+	memcpy(name.s, webhook->s, ULID_LEN);
+	strcpy(name.s + ULID_LEN, alert ? ":alert" : "");
+	return name;
+}
+
+void
+queue_release(struct store *store, const struct uuid *tenant, const struct queue_name *queue,
     const struct lease *leases, size_t n, bool tell, queue_end_fn *fn, void *arg)
 {
 	struct redis_cmd *cmd = store_script(store, "release", tenant);
 
-	redis_arg(cmd, webhook->s, ULID_LEN);
+	redis_args(cmd, queue->s);
 	redis_args(cmd, tell ? "1" : "");
 	for (size_t i = 0; i < n; i++) {
 		redis_argi(cmd, leases[i].end);

@@ -3,12 +3,20 @@
 #define STORE_QUEUE_H
 
 #include "proto/event.h"
+#include "proto/retry.h"
 #include "store/store.h"
 
 /*
  * A queue member is owed until removed.  Its lease is named by its end (ms, Redis' clock): scripts
  * that end a lease otherwise than by a 2xx act only if it is still the caller's.
  */
+
+/* A webhook's queue, or that of its alert notices: "<locator>" or "<locator>:alert". */
+struct queue_name {
+	char s[ULID_LEN + sizeof ":alert"];
+};
+
+struct queue_name queue_name(const struct ulid *webhook, bool alert);
 
 /* --- claiming --- */
 
@@ -20,8 +28,9 @@ struct claim_event {
 
 struct claim_group {
 	struct ulid webhook;
+	bool alert; /* these are notices for its alertEndpoint */
 	struct uuid tenant;
-	int64_t version; /* of the webhook now; it is active */
+	int64_t version; /* of the webhook now; it is active, but for alerts */
 	struct claim_event *events;
 	size_t n;
 };
@@ -38,11 +47,12 @@ struct claim_result {
 struct claim_request {
 	unsigned shard;
 	int64_t lease_ms;
-	size_t wanted;           /* deliveries at most */
-	size_t each;             /* of one webhook at most */
-	int64_t position;        /* in the shard's wake-up index; 0 to begin */
-	const struct ulid *full; /* webhooks to pass over */
+	size_t wanted;                 /* deliveries at most */
+	size_t each;                   /* of one webhook at most */
+	int64_t position;              /* in the shard's wake-up index; 0 to begin */
+	const struct queue_name *full; /* to pass over */
 	size_t nfull;
+	int64_t max_diverted; /* of a webhook */
 };
 
 #define CLAIM_LOOKS_MAX 100 /* queues that one claim looks at */
@@ -83,8 +93,36 @@ typedef void queue_end_fn(void *arg, enum store_err err, int64_t settled);
 /* Answered with 2xx: they leave the queue.  Safe to repeat. */
 void queue_ack(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
     int64_t attempts_kept, const struct attempt *attempts, size_t n, queue_end_fn *fn, void *arg);
-/* Failed, and over.  Safe to repeat. */
+
+/* A failed attempt, and what is to become of it. */
+struct failure {
+	struct attempt attempt;
+	int64_t version; /* of the webhook that it was judged by */
+	struct judgement judgement;
+	const struct event_parts *event; /* borrowed */
+};
+
+enum fail_outcome {
+	FAIL_GONE,  /* the lease is somebody else's by now, or the webhook was deleted */
+	FAIL_MOVED, /* the webhook is of another version: judge again */
+	FAIL_DONE
+};
+/* verdict: what was done; a full list of diverted events turns VERDICT_DIVERT into VERDICT_DROP. */
+typedef void queue_fail_fn(
+    void *arg, enum store_err err, enum fail_outcome outcome, enum verdict verdict);
+/* Safe to repeat. */
 void queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    int64_t attempts_kept, int64_t max_diverted, const struct failure *failure, queue_fail_fn *fn,
+    void *arg);
+
+/* The end of attempts to deliver alert notices: delivered, given up, or put off. */
+enum alert_end { ALERT_DELIVERED, ALERT_GIVEN_UP, ALERT_RETRY };
+void queue_end_alert(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    enum alert_end end, const struct attempt *attempt, int64_t delay_ms, queue_end_fn *fn,
+    void *arg);
+
+/* An attempt that no queue knows of: a test event's. */
+void queue_record_test(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
     int64_t attempts_kept, const struct attempt *attempt, queue_end_fn *fn, void *arg);
 
 struct lease {
@@ -93,7 +131,7 @@ struct lease {
 };
 
 /* Not started: due now for whoever has room; `tell` wakes the others.  At most ACK_MAX. */
-void queue_release(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+void queue_release(struct store *store, const struct uuid *tenant, const struct queue_name *queue,
     const struct lease *leases, size_t n, bool tell, queue_end_fn *fn, void *arg);
 
 #endif

@@ -140,6 +140,19 @@ webhooks_arg_subscriptions(struct redis_cmd *cmd, const struct webhook *webhook)
 	buf_clear(&text);
 }
 
+/* What the scripts do with events that cannot be queued. */
+static void
+webhooks_arg_fate(struct redis_cmd *cmd, const struct webhook *webhook)
+{
+	struct buf text = {0};
+
+	buf_adds(&text, webhook->failure.divert ? "divert" : "drop");
+	if (webhook->failure.alert != NULL)
+		buf_adds(&text, " alert");
+	redis_arg(cmd, text.data, text.len);
+	buf_clear(&text);
+}
+
 void
 webhooks_put(struct store *store, const struct webhook *webhook, int64_t max_webhooks,
     webhooks_put_fn *fn, void *arg)
@@ -165,6 +178,7 @@ webhooks_put(struct store *store, const struct webhook *webhook, int64_t max_web
 	mem_wipe(text.data, text.len);
 	buf_clear(&text);
 	webhooks_arg_subscriptions(cmd, webhook);
+	webhooks_arg_fate(cmd, webhook);
 	redis_send(store->redis, cmd, webhooks_on_put, op);
 }
 

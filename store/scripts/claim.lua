@@ -1,43 +1,37 @@
 -- Leases due deliveries of one shard to the caller.
 -- ARGV: lease ms, deliveries wanted, at most so many of one queue, position in the wake-up index,
---       queues looked at at most, n webhooks that have no room here, these.
+--       queues looked at at most, --max-diverted, n queues that have no room here, these.
 -- Returns {now, lease end, position to go on from ('' at the end), time of the next queue
 --       ('' for none), '1' when a queue that was not passed over still has due deliveries, then for
---       each webhook: {webhook, tenant, version, {locator, attempts, what}…}}, what being the
---       queue's own copy of the event or the fields of its stream entry.
--- Queues of webhooks that are gone are removed; what waits for an inactive one is dropped here.
+--       each queue: {queue, tenant, version of its webhook, {locator, attempts, what}…}}, what being
+--       the queue's own copy of the event or the fields of its stream entry.
+-- A queue is a webhook's locator, or that and ":alert".  Queues of webhooks that are gone are
+-- removed; what waits for an inactive one is diverted or dropped here, at most 100 of a queue.
 local lease_ms, wanted, each = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local position, looks = tonumber(ARGV[4]), tonumber(ARGV[5])
-local nfull = tonumber(ARGV[6])
+local position, looks, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local nfull = tonumber(ARGV[7])
 local BYTES_MAX = 4 * 1024 * 1024
+local SWEEP_MAX = 100
 local now = now_ms()
 local due = p .. 'due'
 local out = { int(now), int(now + lease_ms), '', '', '' }
 local full = {}
 for i = 1, nfull do
-	full[ARGV[6 + i]] = true
+	full[ARGV[7 + i]] = true
 end
 local bytes = 0
 
-local function suffix_of(fields)
-	for i = 1, #fields, 2 do
-		if fields[i] == 'suffix' then
-			return fields[i + 1]
-		end
-	end
-end
-
 -- The copy that the queue keeps, or the stream's entry; nil when the event is nowhere.
-local function event_of(webhook, tenant, locator)
-	local copy = redis.call('HGET', p .. 'rt:' .. webhook, locator)
-	if copy then
-		local space = string.find(copy, ' ', 1, true)
-		bytes = bytes + #copy
-		return { locator, string.sub(copy, 1, space - 1), string.sub(copy, space + 1) }
+local function event_of(name, tenant, locator)
+	local kept = redis.call('HGET', p .. 'rt:' .. name, locator)
+	if kept then
+		local space = string.find(kept, ' ', 1, true)
+		bytes = bytes + #kept
+		return { locator, string.sub(kept, 1, space - 1), string.sub(kept, space + 1) }
 	end
 	local id = stream_id(locator)
 	local entry = redis.call('XRANGE', p .. 'ev:' .. tenant, id, id)[1]
-	if not entry or suffix_of(entry[2]) ~= string.sub(locator, 15) then
+	if not entry or fields_of(entry[2]).suffix ~= string.sub(locator, 15) then
 		return nil
 	end
 	bytes = bytes + 100
@@ -47,34 +41,61 @@ local function event_of(webhook, tenant, locator)
 	return { locator, '0', entry[2] }
 end
 
-local function drop(webhook, queue)
-	local members = redis.call('ZRANGE', queue, '-inf', now, 'BYSCORE', 'LIMIT', 0, 100)
-	if members[1] then
-		redis.call('ZREM', queue, unpack(members))
-		redis.call('HDEL', p .. 'rt:' .. webhook, unpack(members))
-		redis.call('HINCRBY', p .. 'st:' .. webhook, 'dropped', #members)
-	end
+local function lost(name, locator)
+	redis.call('ZREM', p .. 'q:' .. name, locator)
+	redis.log(redis.LOG_WARNING, 'evhook: no event for ' .. p .. 'q:' .. name .. ' ' .. locator)
 end
 
-local function claim(webhook, tenant, version, queue)
+-- Waits, due or not, and leases that ran out; live leases are spared: their own end decides.
+-- Returns whether there may be more.
+local function sweep(webhook, tenant, fate, trigger)
+	local queue = p .. 'q:' .. webhook
+	local members = redis.call('ZRANGE', queue, 0, SWEEP_MAX - 1, 'WITHSCORES')
+	local gone = {}
+	for i = 1, #members, 2 do
+		local locator, score = members[i], tonumber(members[i + 1])
+		if bytes >= BYTES_MAX then
+			break
+		end
+		if score % 1 == 0 or score <= now then
+			gone[#gone + 1] = locator
+			if string.find(fate, '^divert') then
+				local attempts, copy = owed(webhook, tenant, locator)
+				if copy then
+					bytes = bytes + #copy
+					divert(webhook, locator, max_diverted, trigger,
+						'the webhook is ' .. trigger, attempts, copy)
+				end
+			else
+				count(webhook, 'dropped')
+			end
+		end
+	end
+	if gone[1] then
+		redis.call('ZREM', queue, unpack(gone))
+		redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone))
+	end
+	return gone[1] ~= nil and redis.call('ZCARD', queue) > 0
+end
+
+local function claim(name, tenant, version)
+	local queue = p .. 'q:' .. name
 	local members = redis.call('ZRANGE', queue, '-inf', now, 'BYSCORE', 'LIMIT', 0,
 		math.min(each, wanted))
-	local leases, group = {}, { webhook, tenant, version }
+	local leases, group = {}, { name, tenant, version }
 	local score = lease_score(now + lease_ms)
 	for _, locator in ipairs(members) do
 		if bytes >= BYTES_MAX then
 			break
 		end
-		local event = event_of(webhook, tenant, locator)
+		local event = event_of(name, tenant, locator)
 		if event then
 			leases[#leases + 1] = score
 			leases[#leases + 1] = locator
 			group[#group + 1] = event
 			wanted = wanted - 1
 		else
-			redis.call('ZREM', queue, locator)
-			redis.call('HINCRBY', p .. 'st:' .. webhook, 'lost', 1)
-			redis.log(redis.LOG_WARNING, 'evhook: no event for ' .. queue .. ' ' .. locator)
+			lost(name, locator)
 		end
 	end
 	if leases[1] then
@@ -83,28 +104,37 @@ local function claim(webhook, tenant, version, queue)
 	end
 end
 
+-- Returns when the queue is to be looked at again; nil when it is empty.
+local function visit(name)
+	local webhook = string.sub(name, 1, 26)
+	local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
+		'suspendedAt', 'fate')
+	if not state[1] then
+		redis.call('UNLINK', p .. 'q:' .. name, p .. 'rt:' .. name)
+	elseif name == webhook and (state[3] ~= '1' or state[4] ~= '0') then
+		local trigger = state[3] ~= '1' and 'disabled' or 'suspended'
+		if sweep(webhook, state[1], state[5], trigger) then
+			redis.call('ZADD', due, int(now), name)
+			return now
+		end
+	else
+		claim(name, state[1], state[2])
+	end
+	return rewake(name)
+end
+
 local queues = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', position, looks)
 local passed = 0
-for i, webhook in ipairs(queues) do
+for i, name in ipairs(queues) do
 	if wanted <= 0 or bytes >= BYTES_MAX then
 		out[3] = int(position + passed)
 		out[5] = '1'
 		break
 	end
-	if full[webhook] then
+	if full[name] then
 		passed = passed + 1
 	else
-		local queue = p .. 'q:' .. webhook
-		local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
-			'suspendedAt')
-		if not state[1] then
-			redis.call('UNLINK', queue, p .. 'rt:' .. webhook)
-		elseif state[3] ~= '1' or state[4] ~= '0' then
-			drop(webhook, queue)
-		else
-			claim(webhook, state[1], state[2], queue)
-		end
-		local next_at = rewake(webhook)
+		local next_at = visit(name)
 		if next_at and next_at <= now then
 			passed = passed + 1
 			out[5] = '1'

@@ -64,4 +64,121 @@ local function attempt(webhook, kept, record)
 	redis.call('XADD', p .. 'at:' .. webhook, 'MAXLEN', '~', kept, '*', unpack(record))
 end
 
+local function count(webhook, what, n)
+	redis.call('HINCRBY', p .. 'st:' .. webhook, what, n or 1)
+end
+
+-- The names and values of a stream entry or a hash as a table.
+local function fields_of(flat)
+	local fields = {}
+	for i = 1, #flat, 2 do
+		fields[flat[i]] = flat[i + 1]
+	end
+	return fields
+end
+
+-- A queue's own copy of an event, in the form of proto/event_copy.h.  All but data and the trace
+-- state are of characters that need no escapes, and data is JSON already.
+local function copy_of(locator, ms, fields)
+	local text = { '{"locator":"', locator, '","type":"', fields.type, '","data":', fields.data,
+		',"requestId":"', fields.requestId or locator, '"' }
+	if fields.userLocator then
+		text[#text + 1] = ',"userLocator":"' .. fields.userLocator .. '"'
+	end
+	for _, name in ipairs({ 'traceparent', 'tracestate' }) do
+		if fields[name] then
+			text[#text + 1] = ',"' .. name .. '":' .. cjson.encode(fields[name])
+		end
+	end
+	text[#text + 1] = ',"timestamp":' .. (fields.timestamp or ms) .. '}'
+	return table.concat(text)
+end
+
+-- What a queue still owes: attempts made so far and the copy, from rt or from the stream; nil when
+-- the event is nowhere.
+local function owed(webhook, tenant, locator)
+	local kept = redis.call('HGET', p .. 'rt:' .. webhook, locator)
+	if kept then
+		local space = string.find(kept, ' ', 1, true)
+		return string.sub(kept, 1, space - 1), string.sub(kept, space + 1)
+	end
+	local id = stream_id(locator)
+	local entry = redis.call('XRANGE', p .. 'ev:' .. tenant, id, id)[1]
+	local fields = entry and fields_of(entry[2])
+	if not fields or fields.suffix ~= string.sub(locator, 15) then
+		return nil
+	end
+	return '0', copy_of(locator, string.match(id, '^%d+'), fields)
+end
+
+-- Stores a diverted event; false, and the event is dropped, when there are too many already.
+-- "event" stands last, so that resending can cut it out.
+local function divert(webhook, locator, most, trigger, message, attempts, copy)
+	local dv = p .. 'dv:' .. webhook
+	if redis.call('HLEN', dv) >= tonumber(most) and redis.call('HEXISTS', dv, locator) == 0 then
+		count(webhook, 'dropped')
+		return false
+	end
+	redis.call('HSET', dv, locator, '{"failureTrigger":' .. cjson.encode(trigger)
+		.. ',"failureMessage":' .. cjson.encode(message)
+		.. ',"failureTimestamp":' .. int(now_ms())
+		.. ',"attempts":' .. attempts .. ',"event":' .. copy .. '}')
+	redis.call('ZADD', p .. 'dvx:' .. webhook, 0, locator)
+	return true
+end
+
+-- 2026-11-23T07:21:00.123Z (days to date: Howard Hinnant, chrono-compatible date algorithms).
+local function datetime(ms)
+	local days = math.floor(ms / 86400000)
+	local rest = ms - days * 86400000
+	local z = days + 719468
+	local era = math.floor(z / 146097)
+	local doe = z - era * 146097
+	local yoe = math.floor((doe - math.floor(doe / 1460) + math.floor(doe / 36524)
+		- math.floor(doe / 146096)) / 365)
+	local doy = doe - (365 * yoe + math.floor(yoe / 4) - math.floor(yoe / 100))
+	local mp = math.floor((5 * doy + 2) / 153)
+	local month = mp < 10 and mp + 3 or mp - 9
+	return string.format('%04d-%02d-%02dT%02d:%02d:%02d.%03dZ',
+		yoe + era * 400 + (month <= 2 and 1 or 0), month,
+		doy - math.floor((153 * mp + 2) / 5) + 1, math.floor(rest / 3600000),
+		math.floor(rest / 60000) % 60, math.floor(rest / 1000) % 60, rest % 1000)
+end
+
+-- Queues a notice for the webhook's alertEndpoint: the first at once, then one a minute, which says
+-- how many were left out.  suffix: the last 12 characters of its locator.
+local function alert(webhook, suffix, about)
+	local state = p .. 'st:' .. webhook
+	local now = now_ms()
+	local last = redis.call('HMGET', state, 'alertedAt', 'suppressed')
+	if last[1] and now - tonumber(last[1]) < 60000 then
+		redis.call('HINCRBY', state, 'suppressed', 1)
+		return false
+	end
+	redis.call('HSET', state, 'alertedAt', int(now), 'suppressed', 0)
+	local locator = base32(now, 10) .. base32(0, 4) .. suffix
+	local doc = cjson.decode(redis.call('HGET', p .. 'wh:' .. webhook, 'doc'))
+	local data = '{"webhookLocator":"' .. webhook .. '","webhookName":' .. cjson.encode(doc.name)
+		.. ',"eventLocator":"' .. about.event .. '","requestLocator":"' .. about.request
+		.. '","eventType":"' .. about.type .. '","failureTrigger":' .. cjson.encode(about.trigger)
+		.. ',"failureMessage":' .. cjson.encode(about.message)
+		.. ',"failureTimestamp":"' .. datetime(now) .. '","attempts":' .. about.attempts
+		.. ',"diverted":' .. tostring(about.diverted) .. ',"suspended":' .. tostring(about.suspended)
+		.. ',"suppressed":' .. (last[2] or '0') .. '}'
+	local copy = copy_of(locator, int(now), { type = 'webhook.delivery.failed', data = data })
+	redis.call('HSET', p .. 'rt:' .. webhook .. ':alert', locator, '0 ' .. copy)
+	redis.call('ZADD', p .. 'q:' .. webhook .. ':alert', int(now), locator)
+	wake(webhook .. ':alert', int(now))
+	return true
+end
+
 local CHANGES = 'evhook:changes'
+
+-- What publishing does for a webhook: its version, whether it delivers, and what becomes of an event
+-- that cannot be queued.  Kept for each subscription of an enabled webhook.
+local function subscribe(tenant, webhook, subs, version, suspended, fate)
+	local value = version .. (suspended and ' suspended ' or ' deliver ') .. fate
+	for pattern in string.gmatch(subs, '%S+') do
+		redis.call('HSET', p .. 'sub:' .. tenant .. ':' .. pattern, webhook, value)
+	end
+end

@@ -2,17 +2,16 @@
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending,
 --       idempotency key's hash ('' for none), hash of the body, its TTL ms,
 --       TTL ms of request ids, TTL '1' when the tenant is to be noted for trimming,
---       traceparent, tracestate ('' for none), n webhooks that have no room here, these, and for
---       each event:
---       type, data, requestId, userLocator, timestamp ('' for none), locator suffix.
+--       traceparent, tracestate ('' for none), --max-diverted, n webhooks that have no room here,
+--       these, and for each event: type, data, requestId, userLocator, timestamp ('' for none), locator suffix.
 -- Returns {'ok', lease end, '<locator> [<webhook> <version> <how>]…', …}, how being l (leased to
---       the caller), w (waits, due now) or o (overflow: not queued),
+--       the caller), w (waits, due now), o (its queue is full) or s (it is suspended),
 --       {'replay', '<locator> …'}, {'conflict'} or {'fanout', deliveries}.
 local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending = tonumber(ARGV[4]), tonumber(ARGV[5])
 local idem, body_hash = ARGV[6], ARGV[7]
-local nfull = tonumber(ARGV[13])
-local first = 14 + nfull
+local max_diverted, nfull = ARGV[13], tonumber(ARGV[14])
+local first = 15 + nfull
 
 local idem_key = p .. 'idem:' .. tenant .. ':' .. idem
 if idem ~= '' then
@@ -26,17 +25,25 @@ if idem ~= '' then
 	end
 end
 
--- The webhooks of a type, each once however many of its patterns match.
+-- The webhooks of a type, each once however many of its patterns match; hooks holds what is known of
+-- each: version, whether it is suspended, and what becomes of what cannot be queued.
+local hooks = {}
 local function subscribers(event_type)
 	local keys = p .. 'sub:' .. tenant .. ':'
 	local seen, list = {}, {}
 	local function add(pattern)
 		local members = redis.call('HGETALL', keys .. pattern)
 		for i = 1, #members, 2 do
-			if not seen[members[i]] then
-				seen[members[i]] = true
-				list[#list + 1] = members[i]
-				list[#list + 1] = members[i + 1]
+			local webhook = members[i]
+			if not seen[webhook] then
+				seen[webhook] = true
+				list[#list + 1] = webhook
+				if not hooks[webhook] then
+					local version, state, fate, rest =
+						string.match(members[i + 1], '^(%d+) (%a+) (%a+)(.*)')
+					hooks[webhook] = { version = version, suspended = state ~= 'deliver',
+						diverts = fate == 'divert', alerts = rest ~= '', load = 0 }
+				end
 			end
 		end
 	end
@@ -51,7 +58,7 @@ local function subscribers(event_type)
 end
 
 -- First everything is read and checked.
-local of_type, load = {}, {}
+local of_type = {}
 local fanout = 0
 for i = first, #ARGV, 6 do
 	local list = of_type[ARGV[i]]
@@ -59,9 +66,9 @@ for i = first, #ARGV, 6 do
 		list = subscribers(ARGV[i])
 		of_type[ARGV[i]] = list
 	end
-	fanout = fanout + #list / 2
-	for j = 1, #list, 2 do
-		load[list[j]] = (load[list[j]] or 0) + 1
+	fanout = fanout + #list
+	for _, webhook in ipairs(list) do
+		hooks[webhook].load = hooks[webhook].load + 1
 	end
 end
 if fanout > max_fanout then
@@ -70,19 +77,23 @@ end
 
 local now = now_ms()
 local score = { l = lease_score(now + lease_ms), w = int(now) }
-local how, room, queued = {}, {}, {}
+local full = {}
 for i = 1, nfull do
-	how[ARGV[13 + i]] = 'w'
+	full[ARGV[14 + i]] = true
 end
-for webhook, n in pairs(load) do
-	room[webhook] = max_pending - redis.call('ZCARD', p .. 'q:' .. webhook)
-	if not how[webhook] and budget >= n then
-		how[webhook] = 'l'
-		budget = budget - n
+for webhook, hook in pairs(hooks) do
+	hook.members = {}
+	if hook.suspended then
+		hook.how, hook.room = 's', 0
 	else
-		how[webhook] = 'w'
+		hook.room = max_pending - redis.call('ZCARD', p .. 'q:' .. webhook)
+		if not full[webhook] and budget >= hook.load then
+			hook.how = 'l'
+			budget = budget - hook.load
+		else
+			hook.how = 'w'
+		end
 	end
-	queued[webhook] = {}
 end
 
 -- From here on it writes.
@@ -92,7 +103,8 @@ local out = { 'ok', int(now + lease_ms) }
 local locators = {}
 local request, last_ms, last_ms_text
 
-local function append(i, id)
+-- The fields of the i-th argument's event, none that is empty.
+local function fields_at(i)
 	local fields = { 'type', ARGV[i], 'data', ARGV[i + 1], 'suffix', ARGV[i + 5] }
 	local function field(name, value)
 		if value and value ~= '' then
@@ -108,16 +120,36 @@ local function append(i, id)
 	if i == first and n_events > 1 then
 		field('n', int(n_events))
 	end
-	return redis.call('XADD', events, id, unpack(fields))
+	return fields
+end
+
+-- What becomes of an event that is not queued for a webhook.
+local function refuse(webhook, hook, locator, ms, fields)
+	local trigger = hook.suspended and 'suspended' or 'overflow'
+	local message = hook.suspended and 'the webhook is suspended' or 'the queue is full'
+	local event = fields_of(fields)
+	local diverted = false
+	if hook.diverts then
+		diverted = divert(webhook, locator, max_diverted, trigger, message, '0',
+			copy_of(locator, ms, event))
+	else
+		count(webhook, 'dropped')
+	end
+	if hook.alerts and not hook.suspended then
+		alert(webhook, event.suffix, { event = locator, request = event.requestId or locator,
+			type = event.type, trigger = trigger, message = message, attempts = '0',
+			diverted = diverted, suspended = false })
+	end
 end
 
 for i = first, #ARGV, 6 do
-	local id = append(i, '*')
+	local fields = fields_at(i)
+	local id = redis.call('XADD', events, '*', unpack(fields))
 	local ms, seq = string.match(id, '(%d+)-(%d+)')
 	if tonumber(seq) > 0xfffff then
 		-- the sequence of this ms is used up: go on in the next one
 		redis.call('XDEL', events, id)
-		id = append(i, int(ms + 1) .. '-0')
+		id = redis.call('XADD', events, int(ms + 1) .. '-0', unpack(fields))
 		ms, seq = string.match(id, '(%d+)-(%d+)')
 	end
 	if ms ~= last_ms then
@@ -137,28 +169,27 @@ for i = first, #ARGV, 6 do
 	end
 
 	local line = { locator }
-	local list = of_type[ARGV[i]]
-	for j = 1, #list, 2 do
-		local webhook = list[j]
-		local as = how[webhook]
-		if room[webhook] <= 0 then
-			as = 'o'
-			redis.call('HINCRBY', p .. 'st:' .. webhook, 'dropped', 1)
+	for _, webhook in ipairs(of_type[ARGV[i]]) do
+		local hook = hooks[webhook]
+		local how = hook.how
+		if hook.room > 0 then
+			hook.room = hook.room - 1
+			hook.members[#hook.members + 1] = score[how]
+			hook.members[#hook.members + 1] = locator
 		else
-			room[webhook] = room[webhook] - 1
-			local members = queued[webhook]
-			members[#members + 1] = score[as]
-			members[#members + 1] = locator
+			how = hook.suspended and 's' or 'o'
+			refuse(webhook, hook, locator, ms, fields)
 		end
 		line[#line + 1] = webhook
-		line[#line + 1] = list[j + 1]
-		line[#line + 1] = as
+		line[#line + 1] = hook.version
+		line[#line + 1] = how
 	end
 	out[#out + 1] = table.concat(line, ' ')
 end
 
 local wakes = { 'LT' }
-for webhook, members in pairs(queued) do
+for webhook, hook in pairs(hooks) do
+	local members = hook.members
 	if members[1] then
 		redis.call('ZADD', p .. 'q:' .. webhook, unpack(members))
 		wakes[#wakes + 1] = members[1]

@@ -24,45 +24,20 @@ if not last then
 	return 0
 end
 
--- The form of proto/event_copy.h: nothing but data may need escapes, and it is JSON already.
-local function copy_of(locator, id, fields)
-	local value = {}
-	for i = 1, #fields, 2 do
-		value[fields[i]] = fields[i + 1]
-	end
-	local text = { '0 {"locator":"', locator, '","type":"', value.type, '","data":', value.data,
-		',"requestId":"', value.requestId or locator, '"' }
-	if value.userLocator then
-		text[#text + 1] = ',"userLocator":"' .. value.userLocator .. '"'
-	end
-	for _, name in ipairs({ 'traceparent', 'tracestate' }) do
-		if value[name] then
-			text[#text + 1] = ',"' .. name .. '":' .. cjson.encode(value[name])
-		end
-	end
-	text[#text + 1] = ',"timestamp":' .. (value.timestamp or string.match(id, '^%d+')) .. '}'
-	return table.concat(text)
-end
-
-local locators = {}
+local locators, copies = {}, {}
 for i, entry in ipairs(expired) do
 	local ms, seq = string.match(entry[1], '(%d+)-(%d+)')
-	local suffix
-	for j = 1, #entry[2], 2 do
-		if entry[2][j] == 'suffix' then
-			suffix = entry[2][j + 1]
-		end
-	end
-	locators[i] = base32(tonumber(ms), 10) .. base32(tonumber(seq), 4) .. suffix
+	local fields = fields_of(entry[2])
+	locators[i] = base32(tonumber(ms), 10) .. base32(tonumber(seq), 4) .. fields.suffix
+	copies[i] = '0 ' .. copy_of(locators[i], ms, fields)
 end
 for _, webhook in ipairs(redis.call('ZRANGE', p .. 'whs:' .. tenant, 0, -1)) do
 	local queue = p .. 'q:' .. webhook
 	if redis.call('ZCARD', queue) > 0 then
-		local owed = redis.call('ZMSCORE', queue, unpack(locators))
-		for i, entry in ipairs(expired) do
-			if owed[i] then
-				redis.call('HSETNX', p .. 'rt:' .. webhook, locators[i],
-					copy_of(locators[i], entry[1], entry[2]))
+		local scores = redis.call('ZMSCORE', queue, unpack(locators))
+		for i, copy in ipairs(copies) do
+			if scores[i] then
+				redis.call('HSETNX', p .. 'rt:' .. webhook, locators[i], copy)
 			end
 		end
 	end

@@ -1,0 +1,261 @@
+/* Diverted events. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "proto/event_copy.h"
+#include "store/diverted.h"
+#include "store/store_internal.h"
+
+struct diverted_op {
+	struct store *store;
+	struct uuid tenant;
+	struct ulid webhook;
+	union {
+		diverted_list_fn *list;
+		diverted_end_fn *end;
+		diverted_resend_all_fn *all;
+	} fn;
+	void *arg;
+	int64_t resent;
+	int64_t most;
+};
+
+static struct diverted_op *
+diverted_op_new(
+    struct store *store, const struct uuid *tenant, const struct ulid *webhook, void *arg)
+{
+	struct diverted_op *op = xcalloc(1, sizeof *op);
+
+	op->store = store;
+	op->tenant = *tenant;
+	op->webhook = *webhook;
+	op->arg = arg;
+	return op;
+}
+
+static struct redis_cmd *
+diverted_cmd(const struct diverted_op *op, const char *script)
+{
+	struct redis_cmd *cmd = store_script(op->store, script, &op->tenant);
+
+	redis_args(cmd, op->tenant.s);
+	redis_args(cmd, op->webhook.s);
+	return cmd;
+}
+
+/* --- reading --- */
+
+/* A record in Redis and what its texts are borrowed from. */
+struct diverted_text {
+	struct json_doc doc;
+	struct event_copy copy;
+};
+
+static const char *
+diverted_string(const struct json *root, const char *key)
+{
+	const struct json *value = json_get(root, key);
+
+	return value != NULL && value->type == JSON_STRING ? value->str : "";
+}
+
+static int
+diverted_read(struct diverted_row *row, struct diverted_text *text, const char *record, size_t len)
+{
+	struct json_error error;
+	const struct json *root, *value;
+
+	if (json_parse(&text->doc, record, len, 1, &error) != 0 ||
+	    text->doc.root->type != JSON_OBJECT)
+		return -1;
+	root = text->doc.root;
+	row->failure_trigger = diverted_string(root, "failureTrigger");
+	row->failure_message = diverted_string(root, "failureMessage");
+	value = json_get(root, "failureTimestamp");
+	if (value == NULL || json_int(value, &row->failure_timestamp) != 0)
+		return -1;
+	value = json_get(root, "attempts");
+	if (value == NULL || json_int(value, &row->attempts) != 0)
+		return -1;
+	value = json_get(root, "event");
+	if (value == NULL || event_copy_read(&text->copy, value->raw, value->raw_len) != 0)
+		return -1;
+	row->event = text->copy.parts;
+	return 0;
+}
+
+static void
+diverted_on_list(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct diverted_op *op = arg;
+	enum store_err err = store_judge("diverted_list", answer, reply);
+	struct diverted_row *rows = NULL;
+	struct diverted_text *texts = NULL;
+	size_t most = 0, n = 0;
+
+	if (err == STORE_OK && !reply_is_array(reply, 1))
+		err = STORE_UNAVAILABLE;
+	if (err == STORE_OK && reply_is(reply, 0, "missing"))
+		err = STORE_MISSING;
+	if (err == STORE_OK) {
+		most = reply->elements / 2;
+		rows = xcalloc(most + 1, sizeof *rows);
+		texts = xcalloc(most + 1, sizeof *texts);
+	}
+	for (size_t i = 0; i < most; i++) {
+		size_t len;
+		const char *record = reply_text(reply, 2 + 2 * i, &len);
+
+		if (diverted_read(&rows[n], &texts[i], record, len) == 0)
+			n++;
+		else
+			log_msg(LOG_ERROR, "a diverted event cannot be read: %s",
+			    reply_text(reply, 1 + 2 * i, NULL));
+	}
+	op->fn.list(op->arg, err, rows, n, err == STORE_OK && reply_is(reply, 0, "1"));
+	for (size_t i = 0; i < most; i++) {
+		event_copy_clear(&texts[i].copy);
+		json_doc_clear(&texts[i].doc);
+	}
+	free(texts);
+	free(rows);
+	free(op);
+}
+
+void
+diverted_list(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    int64_t offset, int64_t count, diverted_list_fn *fn, void *arg)
+{
+	struct diverted_op *op = diverted_op_new(store, tenant, webhook, arg);
+	struct redis_cmd *cmd = diverted_cmd(op, "diverted_list");
+
+	op->fn.list = fn;
+	redis_argi(cmd, offset);
+	redis_argi(cmd, count);
+	redis_send(store->redis, cmd, diverted_on_list, op);
+}
+
+void
+diverted_get(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    const struct ulid *event, diverted_list_fn *fn, void *arg)
+{
+	struct diverted_op *op = diverted_op_new(store, tenant, webhook, arg);
+	struct redis_cmd *cmd = diverted_cmd(op, "diverted_list");
+
+	op->fn.list = fn;
+	redis_args(cmd, "");
+	redis_args(cmd, "");
+	redis_args(cmd, event->s);
+	redis_send(store->redis, cmd, diverted_on_list, op);
+}
+
+/* --- deleting --- */
+
+static void
+diverted_on_delete(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct diverted_op *op = arg;
+	enum store_err err = store_judge("diverted_delete", answer, reply);
+
+	if (err == STORE_OK && (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, "ok") != 0))
+		err = STORE_MISSING;
+	op->fn.end(op->arg, err);
+	free(op);
+}
+
+void
+diverted_delete(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    const struct ulid *event, diverted_end_fn *fn, void *arg)
+{
+	struct diverted_op *op = diverted_op_new(store, tenant, webhook, arg);
+	struct redis_cmd *cmd = diverted_cmd(op, "diverted_delete");
+
+	op->fn.end = fn;
+	redis_args(cmd, event->s);
+	redis_send(store->redis, cmd, diverted_on_delete, op);
+}
+
+/* --- sending again --- */
+
+static enum store_err
+diverted_outcome(enum answer answer, const redisReply *reply)
+{
+	enum store_err err = store_judge("diverted_resend", answer, reply);
+
+	if (err != STORE_OK)
+		return err;
+	if (reply_is(reply, 0, "inactive"))
+		return STORE_STALE;
+	return reply_is(reply, 0, "ok") ? STORE_OK : STORE_MISSING;
+}
+
+static void
+diverted_on_resend(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct diverted_op *op = arg;
+
+	op->fn.end(op->arg, diverted_outcome(answer, reply));
+	free(op);
+}
+
+void
+diverted_resend(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    const struct ulid *event, diverted_end_fn *fn, void *arg)
+{
+	struct diverted_op *op = diverted_op_new(store, tenant, webhook, arg);
+	struct redis_cmd *cmd = diverted_cmd(op, "diverted_resend");
+
+	op->fn.end = fn;
+	redis_args(cmd, event->s);
+	redis_args(cmd, "");
+	redis_args(cmd, "");
+	redis_send(store->redis, cmd, diverted_on_resend, op);
+}
+
+static redis_fn diverted_on_step;
+
+static void
+diverted_send_step(struct diverted_op *op, const char *after, const char *last)
+{
+	struct redis_cmd *cmd = diverted_cmd(op, "diverted_resend");
+
+	redis_args(cmd, "");
+	redis_args(cmd, after);
+	redis_args(cmd, last);
+	redis_send(op->store->redis, cmd, diverted_on_step, op);
+}
+
+static void
+diverted_on_step(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct diverted_op *op = arg;
+	enum store_err err = diverted_outcome(answer, reply);
+	const char *at = "";
+
+	if (err == STORE_OK) {
+		op->resent += reply_int(reply, 1);
+		at = reply_text(reply, 2, NULL);
+	}
+	if (err == STORE_OK && *at != '\0' && op->resent < op->most) {
+		diverted_send_step(op, at, reply_text(reply, 3, NULL));
+		return;
+	}
+	/* a webhook that became inactive on the way ends what was begun, and is no fault then */
+	if (err == STORE_STALE && op->resent > 0)
+		op->fn.all(op->arg, STORE_OK, op->resent, false);
+	else
+		op->fn.all(op->arg, err, op->resent, *at == '\0');
+	free(op);
+}
+
+void
+diverted_resend_all(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
+    int64_t most, diverted_resend_all_fn *fn, void *arg)
+{
+	struct diverted_op *op = diverted_op_new(store, tenant, webhook, arg);
+
+	op->fn.all = fn;
+	op->most = most;
+	diverted_send_step(op, "", "");
+}
