@@ -1,4 +1,4 @@
-/* Base64 (RFC 4648, section 4, padded) and hex, over OpenSSL where it has them. */
+/* Base64 (RFC 4648, sections 4 and 5) and hex, over OpenSSL where it has them. */
 #include "base/encode.h"
 
 #include <limits.h>
@@ -22,7 +22,7 @@ base64_encode(char *out, const void *p, size_t n)
 }
 
 static int
-base64_value(char c)
+base64_value(char c, const char extra[2])
 {
 	if (c >= 'A' && c <= 'Z')
 		return c - 'A';
@@ -30,29 +30,23 @@ base64_value(char c)
 		return c - 'a' + 26;
 	if (c >= '0' && c <= '9')
 		return c - '0' + 52;
-	if (c == '+')
+	if (c == extra[0])
 		return 62;
-	return c == '/' ? 63 : -1;
+	return c == extra[1] ? 63 : -1;
 }
 
-/* OpenSSL's decoder skips white space, keeps the padding's zeros and takes
- * stray bits, so the strict one is here. */
-ssize_t
-base64_decode(void *out, size_t cap, const char *s, size_t n)
+/* n characters without padding; extra are those of the alphabet beyond letters and digits. */
+static ssize_t
+base64_decode_bare(void *out, size_t cap, const char *s, size_t n, const char extra[2])
 {
 	unsigned char *to = out;
-	size_t pad = 0, len, done = 0, i;
+	size_t len = n / 4 * 3 + n % 4 * 3 / 4, done = 0, i;
 	uint32_t bits = 0;
 
-	if (n % 4 != 0)
+	if (n % 4 == 1 || len > cap || len > SSIZE_MAX)
 		return -1;
-	if (n > 0 && s[n - 1] == '=')
-		pad = s[n - 2] == '=' ? 2 : 1;
-	len = n / 4 * 3 - pad;
-	if (len > cap || len > SSIZE_MAX)
-		return -1;
-	for (i = 0; i < n - pad; i++) {
-		int value = base64_value(s[i]);
+	for (i = 0; i < n; i++) {
+		int value = base64_value(s[i], extra);
 
 		if (value < 0)
 			return -1;
@@ -61,9 +55,29 @@ base64_decode(void *out, size_t cap, const char *s, size_t n)
 			to[done++] = (unsigned char)(bits >> (6 - i % 4 * 2));
 	}
 	/* What the last character holds beyond the last byte must be zero. */
-	if ((pad == 1 && (bits & 0x3) != 0) || (pad == 2 && (bits & 0xf) != 0))
+	if ((n % 4 == 3 && (bits & 0x3) != 0) || (n % 4 == 2 && (bits & 0xf) != 0))
 		return -1;
 	return (ssize_t)done;
+}
+
+/* OpenSSL's decoder skips white space, keeps the padding's zeros and takes
+ * stray bits, so the strict one is here. */
+ssize_t
+base64_decode(void *out, size_t cap, const char *s, size_t n)
+{
+	size_t pad = 0;
+
+	if (n % 4 != 0)
+		return -1;
+	if (n > 0 && s[n - 1] == '=')
+		pad = s[n - 2] == '=' ? 2 : 1;
+	return base64_decode_bare(out, cap, s, n - pad, "+/");
+}
+
+ssize_t
+base64url_decode(void *out, size_t cap, const char *s, size_t n)
+{
+	return base64_decode_bare(out, cap, s, n, "-_");
 }
 
 void

@@ -62,9 +62,11 @@ metrics_of_server(struct buf *out, const struct app *app)
 {
 	struct store_stats store;
 	struct http_stats http;
+	struct auth_stats auth;
 
 	store_stats(app->store, &store);
 	http_stats(app->http, &http);
+	auth_stats(app->auth, &auth);
 	metrics_add(out, "counter", "evhookd_redis_commands_total", "Commands sent to Redis.",
 	    store.commands);
 	metrics_add(out, "counter", "evhookd_redis_connects_total", "Connections made to Redis.",
@@ -76,6 +78,13 @@ metrics_of_server(struct buf *out, const struct app *app)
 	metrics_add(out, "counter", "evhookd_http_requests_total", "API requests.", http.requests);
 	metrics_add(out, "counter", "evhookd_http_refused_total",
 	    "API requests that were not valid HTTP, and connections cut off.", http.refused);
+	metrics_add(out, "counter", "evhookd_auth_verified_total",
+	    "Tokens whose signature was checked and good; those still remembered are not checked.",
+	    auth.verified);
+	metrics_add(out, "counter", "evhookd_auth_unauthorized_total",
+	    "API requests answered with 401.", auth.unauthorized);
+	metrics_add(out, "counter", "evhookd_auth_forbidden_total",
+	    "API requests answered with 403.", auth.forbidden);
 }
 
 void

@@ -67,6 +67,21 @@ publish_check_key(struct call *call, const char *key)
 	return -1;
 }
 
+/* Events without a userLocator are the token's subject's, if that is a user. */
+static void
+publish_sign(struct publish_flow *flow)
+{
+	const char *sub = flow->call->sub;
+	struct uuid user;
+
+	if (uuid_parse(&user, sub, strlen(sub)) != 0)
+		return;
+	for (size_t i = 0; i < flow->n; i++) {
+		if (flow->drafts[i].user_locator.s[0] == '\0')
+			flow->drafts[i].user_locator = user;
+	}
+}
+
 void
 api_event_publish(struct call *call)
 {
@@ -85,6 +100,7 @@ api_event_publish(struct call *call)
 		call_problem_faults(call, "nothing was published", &faults);
 		return;
 	}
+	publish_sign(flow);
 	flow->minimal = publish_prefers_minimal(call);
 	flow->trace_parent = trace_parent_or_none(call_header(call, "traceparent"));
 	flow->trace_state =

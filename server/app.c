@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "server/app.h"
+#include "server/route.h"
 
 int
 app_parse_body(struct call *call, struct json_doc *doc, size_t keep)
@@ -17,6 +18,24 @@ app_parse_body(struct call *call, struct json_doc *doc, size_t keep)
 	call_problem(call, 400, "the body is not valid JSON: %s (line %zu, offset %zu)", error.text,
 	    error.line, error.offset);
 	return -1;
+}
+
+bool
+app_admit_api(struct call *call)
+{
+	if (call->route->handler != api_metrics)
+		return auth_admit(call);
+	call_problem(call, 404, "metrics are on the admin address");
+	return false;
+}
+
+bool
+app_admit_admin(struct call *call)
+{
+	if (call->route->group == NULL)
+		return true;
+	call_problem(call, 404, "the API is not on the admin address");
+	return false;
 }
 
 void

@@ -5,6 +5,7 @@
 #include "deliver/dispatch.h"
 #include "proto/json.h"
 #include "proto/webhook.h"
+#include "server/auth.h"
 #include "server/call.h"
 #include "server/config.h"
 #include "server/http.h"
@@ -14,6 +15,7 @@
 struct app {
 	const struct config *config;
 	struct event_base *base;
+	struct auth *auth;
 	struct store *store;
 	struct poster *poster;
 	struct dispatch *dispatch;
@@ -27,6 +29,10 @@ struct app {
 
 /* Parses the call's body; 0, or -1 when it was answered with 400. */
 int app_parse_body(struct call *call, struct json_doc *doc, size_t keep);
+/* Which routes are served where (struct http_opts.admit): the API, with its token, and the admin
+ * address, whose routes need none. */
+bool app_admit_api(struct call *call);
+bool app_admit_admin(struct call *call);
 /* Answers for what the store said: 404, 409, 412, 503.  `what` is "webhook", "event". */
 void app_problem_store(struct call *call, enum store_err err, const char *what);
 

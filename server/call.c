@@ -90,6 +90,9 @@ call_start(struct call *call, struct evhttp_request *req)
 	call->body_len = call->query_len = call->path_len = 0;
 	call->params = NULL;
 	call->nparams = 0;
+	call->sub = "";
+	call->token = NULL;
+	call->audit = false;
 	call->close = false;
 	call->open = true;
 	call->started_us = clock_mono_us();
@@ -218,6 +221,22 @@ call_log(const struct call *call, int status)
 	log_end();
 }
 
+/* Who changed what; the arena, and the sub in it, must still be there. */
+static void
+call_log_audit(const struct call *call, int status)
+{
+	if (!call->audit || !log_on(LOG_INFO))
+		return;
+	log_begin(LOG_INFO, "audit");
+	log_str("sub", call->sub);
+	log_str("tenant", call->tenant.s);
+	log_str("method", call->method_name);
+	log_strn("path", call->path, call->path_len);
+	log_int("status", status);
+	log_str("request", call->request_id);
+	log_end();
+}
+
 static void
 call_free_body(const void *data, size_t len, void *arg)
 {
@@ -271,6 +290,7 @@ call_answer(struct call *call, int status, const char *content_type)
 		return;
 	}
 	call_log(call, status);
+	call_log_audit(call, status);
 	call_set_header(call, "X-Request-Id", call->request_id);
 	if (content_type != NULL)
 		call_set_header(call, "Content-Type", content_type);

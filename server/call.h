@@ -13,6 +13,7 @@
 
 struct app; /* what handlers work with: main.c has it */
 struct call;
+struct jwt;
 struct route;
 struct evhttp_request;
 
@@ -34,6 +35,7 @@ struct call {
 	size_t body_len;
 	char request_id[129]; /* the client's X-Request-Id, or a new ULID */
 	int64_t started_us;   /* clock_mono_us */
+	const char *sub;      /* the token's subject, "" for none */
 	/* For the files of the HTTP side alone (http, guard, route, call): */
 	const char *method_name; /* as in the request line */
 	const char *path;        /* raw; both borrowed from the request's target */
@@ -42,8 +44,10 @@ struct call {
 	size_t query_len;
 	struct call_param *params; /* the query taken apart, NULL until somebody asks */
 	size_t nparams;
-	bool open;  /* not answered yet */
-	bool close; /* the connection ends with the answer */
+	const struct jwt *token; /* from auth_admit() to auth_permit() */
+	bool audit;              /* the answer leaves a line with the sub */
+	bool open;               /* not answered yet */
+	bool close;              /* the connection ends with the answer */
 	struct evhttp_request *req;
 	struct http_conn *conn;
 	struct buf reply;

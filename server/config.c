@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "server/auth_keys.h"
 #include "server/config_file.h"
 #include "server/config_help.h"
 #include "server/config_table.h"
@@ -251,6 +252,7 @@ static int
 config_check(struct config_reader *reader)
 {
 	const struct config *config = reader->config;
+	struct auth_keys keys = {0};
 
 	if (config->lease_ms <= config->delivery_timeout_ms) {
 		buf_printf(&reader->why,
@@ -263,12 +265,15 @@ config_check(struct config_reader *reader)
 		buf_printf(&reader->why, "--ca-file: %s: %s", config->ca_file, strerror(errno));
 		return -1;
 	}
-	for (size_t i = 0; i < config->listen.n && !config->no_auth; i++)
+	if (auth_keys_read(&keys, &config->auth_key, &reader->why))
+		return -1;
+	auth_keys_clear(&keys); /* the server reads them itself, again and again */
+	for (size_t i = 0; i < config->listen.n && !config->no_auth && !config->auth_key.n; i++)
 		if (!config_is_loopback(config->listen.list[i])) {
 			buf_printf(&reader->why,
 			    "--listen: %s is not a loopback address, and there is no "
 			    "authentication: "
-			    "give --no-auth to let anyone in who can connect",
+			    "give --auth-key, or --no-auth to let anyone in who can connect",
 			    config->listen.list[i]);
 			return -1;
 		}
@@ -338,18 +343,37 @@ config_read(struct config *config, int argc, char **argv)
 	return CONFIG_RUN;
 }
 
+/* Swaps what may change while running. */
+static void
+config_take(struct config *config, struct config *fresh)
+{
+	struct config old = *config;
+
+	config->log_level = fresh->log_level;
+	config->auth_key = fresh->auth_key;
+	config->auth_issuer = fresh->auth_issuer;
+	config->auth_audience = fresh->auth_audience;
+	fresh->auth_key = old.auth_key;
+	fresh->auth_issuer = old.auth_issuer;
+	fresh->auth_audience = old.auth_audience;
+}
+
 int
 config_reload(struct config *config, char **why)
 {
 	struct config fresh = {.file = config->file, .argc = config->argc, .argv = config->argv};
 	struct config_reader reader = {.config = &fresh, .only = CONFIG_RELOAD};
 
-	if (config_read_places(&reader)) {
+	int rc = config_read_places(&reader);
+
+	if (rc)
 		*why = buf_take(&reader.why, NULL);
-		return -1;
-	}
-	config->log_level = fresh.log_level;
-	return 0;
+	else
+		config_take(config, &fresh);
+	for (size_t i = 0; i < config_table_len; i++)
+		if (config_table[i].flags & CONFIG_RELOAD)
+			config_value_clear(&fresh, &config_table[i]);
+	return rc;
 }
 
 void

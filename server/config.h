@@ -48,6 +48,9 @@ struct config {
 	int64_t drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
+	struct config_strings auth_key; /* files */
+	char *auth_issuer;              /* NULL: not checked */
+	char *auth_audience;            /* NULL: not checked */
 	bool no_auth;
 	/* for config.c alone: */
 	char *file;
@@ -71,7 +74,8 @@ enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
 enum config_result config_read(struct config *config, int argc, char **argv);
 /*
  * For SIGHUP: reads the same places again and takes over what may change while running (the log
- * level).  0, or -1 and *why in one line (free()); nothing has changed then.
+ * level, and what tokens are judged by).  0, or -1 and *why in one line (free()); nothing has
+ * changed then.
  */
 int config_reload(struct config *config, char **why);
 void config_clear(struct config *config);

@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/app.h"
-#include "server/route.h"
 #include "store/embedded.h"
 
 #define EXIT_USAGE 2
@@ -192,6 +191,8 @@ server_ev_reload(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (config_reload(&server->config, &why) != 0)
 		log_msg(LOG_ERROR, "nothing was reloaded: %s", why);
+	else if (auth_reload(server->app.auth, &server->config, &why) != 0)
+		log_msg(LOG_ERROR, "the keys stay as they were: %s", why);
 	else
 		log_msg(LOG_INFO, "reloaded");
 	log_set_level(server->config.log_level);
@@ -357,25 +358,6 @@ server_open_delivery(struct server *server)
 	return 0;
 }
 
-/* /metrics is for the admin address alone, the API for the others. */
-static bool
-server_admit_api(struct call *call)
-{
-	if (call->route->handler != api_metrics)
-		return true;
-	call_problem(call, 404, "metrics are on the admin address");
-	return false;
-}
-
-static bool
-server_admit_admin(struct call *call)
-{
-	if (call->route->group == NULL)
-		return true;
-	call_problem(call, 404, "the API is not on the admin address");
-	return false;
-}
-
 static int
 server_listen_admin(struct server *server, char **why)
 {
@@ -398,11 +380,16 @@ server_open_http(struct server *server)
 	    .max_connections = (size_t)config->max_connections,
 	    .request_timeout_ms = config->request_timeout_ms,
 	    .idle_timeout_ms = IDLE_TIMEOUT_MS,
-	    .admit = server_admit_api,
+	    .admit = app_admit_api,
+	    .permit = auth_permit,
 	};
 
+	app->auth = auth_new(config, &why);
+	if (app->auth == NULL)
+		return server_fail(why);
 	app->http = http_new(&opts);
-	opts.admit = server_admit_admin;
+	opts.admit = app_admit_admin;
+	opts.permit = NULL;
 	opts.max_connections = 100;
 	app->admin = http_new(&opts);
 	for (size_t i = 0; i < config->listen.n; i++)
@@ -431,6 +418,7 @@ server_close(struct server *server)
 		http_free(app->http);
 	if (app->admin != NULL)
 		http_free(app->admin);
+	auth_free(app->auth);
 	if (server->embedded != NULL)
 		embedded_stop(server->embedded);
 	embedded_free(server->embedded);

@@ -19,6 +19,7 @@ listen admin-listen redis data-dir shards lease dns ca-file log-level log-format
 help version allow-egress max-body max-header request-timeout max-webhooks max-fanout max-pending
 event-retention events-kept attempts-kept idempotency-ttl secret-overlap redis-wait delivery-timeout
 endpoint-concurrency delivery-concurrency drain-delay drain-timeout no-auth
+auth-key auth-issuer auth-audience
 """.split()
 
 

@@ -389,6 +389,8 @@ test_precedence(void **state)
 static void
 test_cross_checks(void **state)
 {
+	const char *key;
+	char text[200];
 	struct run *r;
 
 	(void)state;
@@ -397,13 +399,30 @@ test_cross_checks(void **state)
 	    "is 15000 ms, the timeout 15000 ms");
 	expect_fault(run("--listen=0.0.0.0:80", NULL),
 	    "--listen: 0.0.0.0:80 is not a loopback address, and there is no authentication: give "
-	    "--no-auth to let anyone in who can connect");
+	    "--auth-key, or --no-auth to let anyone in who can connect");
 	r = run("--listen=[::]:80", NULL);
 	assert_int_equal(r->result, CONFIG_EXIT_USAGE);
 	run_free(r);
 	r = run("--listen=[::]:80", "--no-auth", NULL);
 	assert_int_equal(r->result, CONFIG_RUN);
 	run_free(r);
+	key = file_with("a secret that is long enough to be one\n");
+	r = run("--listen=[::]:80", "--auth-key", key, "--auth-key", key, "--auth-issuer=me",
+	    "--auth-audience=you", NULL);
+	assert_int_equal(r->result, CONFIG_RUN);
+	assert_int_equal(r->config.auth_key.n, 2);
+	assert_string_equal(r->config.auth_key.list[1], key);
+	assert_string_equal(r->config.auth_issuer, "me");
+	assert_string_equal(r->config.auth_audience, "you");
+	run_free(r);
+	unlink(key);
+	expect_fault(run("--auth-key=/nowhere/key", NULL),
+	    "--auth-key: /nowhere/key: No such file or directory");
+	expect_fault(run("--auth-key=/", NULL), "--auth-key: /: is not a regular file");
+	key = file_with("too short\n");
+	snprintf(text, sizeof text, "--auth-key: %s: a secret must have at least 32 bytes", key);
+	expect_fault(run("--auth-key", key, NULL), text);
+	unlink(key);
 	expect_fault(run("--ca-file=/nowhere/ca.pem", NULL),
 	    "--ca-file: /nowhere/ca.pem: No such file or directory");
 }

@@ -96,6 +96,34 @@ test_refused(void **state)
 	assert_int_equal(base64_decode(out, 6, "Zm9vYmFy", 8), 6);
 }
 
+static void
+test_base64url(void **state)
+{
+	static const char *const bad[] = {
+	    "A", "AAAAA", "Zg==", "Zg=", "Zh", "Zm9", "+/+/", "Zm 8", "Zm8\n", "Zm9v.", "\xc3\xa4"};
+	unsigned char bytes[64], back[64];
+	char text[BASE64_LEN(64) + 1];
+
+	(void)state;
+	assert_int_equal(base64url_decode(back, sizeof(back), "-_-_", 4), 3);
+	assert_memory_equal(back, "\xfb\xff\xbf", 3);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(base64url_decode(back, sizeof(back), bad[i], strlen(bad[i])), -1);
+	for (size_t n = 0; n <= sizeof(bytes); n++) {
+		size_t len;
+
+		for (size_t i = 0; i < n; i++)
+			bytes[i] = (unsigned char)(255 - i * 7);
+		base64_encode(text, bytes, n);
+		for (len = 0; text[len] != '\0' && text[len] != '='; len++)
+			text[len] = text[len] == '+' ? '-' : text[len] == '/' ? '_' : text[len];
+		assert_int_equal(base64url_decode(back, n, text, len), n);
+		assert_memory_equal(back, bytes, n);
+		if (n > 0)
+			assert_int_equal(base64url_decode(back, n - 1, text, len), -1);
+	}
+}
+
 int
 main(void)
 {
@@ -103,6 +131,7 @@ main(void)
 	    cmocka_unit_test(test_vectors),
 	    cmocka_unit_test(test_every_byte),
 	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_base64url),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
