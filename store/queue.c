@@ -217,8 +217,9 @@ queue_on_due(void *arg, enum answer answer, const redisReply *reply)
 		in_ms = xcalloc(shards, sizeof *in_ms);
 		for (unsigned i = 0; i < shards; i++) {
 			int64_t at = reply_int(reply, i + 1);
+			bool none = *reply_text(reply, i + 1, NULL) == '\0';
 
-			in_ms[i] = at == 0 ? -1 : at <= now ? 0 : at - now;
+			in_ms[i] = none ? -1 : at <= now ? 0 : at - now;
 		}
 	}
 	op->fn(op->arg, err, in_ms, err == STORE_OK ? shards : 0);

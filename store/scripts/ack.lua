@@ -6,10 +6,10 @@ local webhook = ARGV[1]
 if redis.call('EXISTS', p .. 'wh:' .. webhook) == 0 then
 	return 0
 end
-local done = 0
+local gone = {}
 for i = 3, #ARGV, 6 do
 	if redis.call('ZREM', p .. 'q:' .. webhook, ARGV[i]) == 1 then
-		done = done + 1
+		gone[#gone + 1] = ARGV[i]
 		local record = { 'event', ARGV[i], 'type', ARGV[i + 2], 'attempt', ARGV[i + 1],
 			'outcome', 'delivered', 'status', ARGV[i + 3], 'ms', ARGV[i + 4] }
 		if ARGV[i + 5] ~= '' then
@@ -17,13 +17,12 @@ for i = 3, #ARGV, 6 do
 			record[#record + 1] = ARGV[i + 5]
 		end
 		attempt(webhook, ARGV[2], record)
-		if ARGV[i + 1] ~= '1' then
-			redis.call('HDEL', p .. 'rt:' .. webhook, ARGV[i])
-		end
 	end
 end
-if done > 0 then
-	redis.call('HINCRBY', p .. 'st:' .. webhook, 'delivered', done)
+if gone[1] then
+	-- trimming makes copies before the first try too
+	redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone))
+	redis.call('HINCRBY', p .. 'st:' .. webhook, 'delivered', #gone)
 	redis.call('HSET', p .. 'st:' .. webhook, 'lastDeliveredAt', int(now_ms()))
 end
-return done
+return #gone
