@@ -36,8 +36,9 @@ def pattern_of(key):
 
 
 class Busy:
-    """A server of which every kind of key exists: one webhook gets everything, one answers 500,
-    and one does not answer, so that its queue keeps two events, one of them trimmed."""
+    """A server of which every kind of key exists: one webhook gets everything, one answers 500, has
+    its events diverted and notices that fail, and one does not answer, so that its queue keeps two
+    events, one of them trimmed."""
 
     def __init__(self, evhookd, receiver, hold):
         self.evhookd = evhookd
@@ -51,7 +52,12 @@ class Busy:
         self.trimmed = tenant.publish("policy.issued")["locator"]
         self.redis.eval(script("trim"), 1, self.keys.prefix, tenant.locator, 0, 0)
         self.good = tenant.create(receiver(default=Answer(body=b"thanks")).url(), eventTypes=["*"])
-        self.bad = tenant.create(receiver(default=Answer(500)).url(), eventTypes=["*"])
+        broken = receiver(default=Answer(500))
+        self.bad = tenant.create(
+            broken.url(),
+            eventTypes=["*"],
+            failureHandling={"divert": True, "alertEndpoint": {"url": broken.url("/alert")}},
+        )
         trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         self.event = tenant.publish(
             "policy.issued",
@@ -64,6 +70,7 @@ class Busy:
         tenant.publish_many(2)
         for webhook in (self.good, self.bad):
             until_empty(self.redis, tenant, webhook)
+        assert broken.wait_for(4)
 
 
 @pytest.fixture

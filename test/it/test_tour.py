@@ -81,12 +81,12 @@ def test_the_tour_begins_with_dev_run():
 
 def test_the_tour_does_what_it_says(reader, arrived):
     outs = reader.take(STEPS)
-    assert len(outs) == len(STEPS) == 8
-    webhook, event, looked, twice, faulty, changed, kept, deleted = outs
+    assert len(outs) == len(STEPS) == 9
+    webhook, event, looked, twice, faulty, changed, tested, kept, deleted = outs
     webhook, event, faulty, changed = map(json.loads, (webhook, event, faulty, changed))
 
-    until(lambda: arrived().count("signature good") >= 2, lambda: f"two arrive: {arrived()}")
-    assert arrived().count("webhook-id") == 2, "the Idempotency-Key made one of two"
+    until(lambda: arrived().count("signature good") >= 3, lambda: f"three arrive: {arrived()}")
+    assert arrived().count("webhook-event-type: policy.renewed") == 1, "two requests, one event"
     assert json.dumps(event["data"]) == '{"policy": "P-1001", "premium": 1.5}'
     assert '"premium": 1.50}' in arrived()
 
@@ -98,7 +98,10 @@ def test_the_tour_does_what_it_says(reader, arrived):
     faults = {error["field"] for error in faulty["errors"]}
     assert faults == {"[1].type", "[1].data", "[1].date"}
     assert changed["eventTypes"] == ["policy.*", "claim.opened"]
+    assert changed["failureHandling"]["retryStrategy"]["pattern"] == "exponential"
     assert changed["endpoint"]["headers"] == {"X-Team": ["claims", "billing"]}
+    assert '"type":"webhook.test"' in tested and '"outcome":"delivered"' in tested
+    assert "webhook-event-type: webhook.test" in arrived()
     assert "evhookd_events_accepted_total 2" in kept and "evhook:meta" in kept
     assert deleted == ""
 
