@@ -27,7 +27,7 @@ const struct config_option config_table[] = {
 	{ NULL, "auth-audience", CONFIG_STRING, "NAME", NULL,
 	    "the aud that tokens must have", AT(auth_audience), 0, 0, CONFIG_RELOAD },
 	{ NULL, "no-auth", CONFIG_BOOL, NULL, NULL,
-	    "let anyone in who can connect, also beyond loopback", AT(no_auth), 0, 0, 0 },
+	    "without keys: let anyone in who can connect, beyond loopback too", AT(no_auth), 0, 0, 0 },
 	{ NULL, "max-connections", CONFIG_INT, "N", "10000",
 	    "open connections to the API", AT(max_connections), 1, 1000000, 0 },
 	{ NULL, "max-header", CONFIG_SIZE, "SIZE", "16k",

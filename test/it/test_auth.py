@@ -20,6 +20,7 @@ SECRET = b"a secret of 32 bytes, or a few more"
 TENANT = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 OTHER = "6ba7b811-9dad-41d1-80b4-00c04fd430c8"
 
+DIVERTED = f"/webhooks/{UNKNOWN}/diverted"
 # method, path below the tenant, the permissions needed, the status of an empty request with them
 ROUTES = [
     ("GET", "/webhooks/list", ["webhooks.read", "webhooks.list"], 200),
@@ -32,6 +33,13 @@ ROUTES = [
     ("GET", "/events/list", ["events.read", "events.list"], 200),
     ("GET", f"/events/{UNKNOWN}", ["events.read"], 404),
     ("GET", f"/events/request/{UNKNOWN}", ["events.read"], 200),
+    ("POST", f"/webhooks/{UNKNOWN}/test", ["webhooks.write"], 404),
+    ("GET", f"/webhooks/{UNKNOWN}/attempts", ["webhooks.read", "webhooks.list"], 404),
+    ("GET", f"{DIVERTED}", ["diverted-events.read", "diverted-events.list"], 404),
+    ("POST", f"{DIVERTED}/resend", ["diverted-events.resend"], 404),
+    ("GET", f"{DIVERTED}/{UNKNOWN}", ["diverted-events.read"], 404),
+    ("DELETE", f"{DIVERTED}/{UNKNOWN}", ["diverted-events.delete"], 404),
+    ("POST", f"{DIVERTED}/{UNKNOWN}/resend", ["diverted-events.resend"], 404),
 ]
 ALL_PERMISSIONS = sorted({p for _, _, needed, _ in ROUTES for p in needed})
 
@@ -189,7 +197,7 @@ def test_the_clock_may_be_off_by_half_a_minute(guarded):
 
 
 def test_a_remembered_token_expires(guarded):
-    token = guarded.key.all(exp=time.time() - 28.5)
+    token = guarded.key.all(exp=time.time() - 27)
     expect(guarded.get(token=token), 200)
     until(lambda: guarded.get(token=token).status == 401, "the token expires")
     unauthorized(guarded.get(token=token), "expired")
@@ -235,6 +243,12 @@ def test_what_a_route_needs(guarded, method, path, needed, status):
     if method == "GET":
         assert guarded.request("HEAD", path, {"permissions": []}).status == 403
         assert guarded.request("HEAD", path).status == 401
+
+
+def test_no_route_is_left_out():
+    table = (TOP / "server" / "api_routes.c").read_text()
+    there = re.findall(r'\{"(\w+)", "/event/\{tenant\}([^"]*)"', table)
+    assert sorted(there) == sorted((m, p.replace(UNKNOWN, "{locator}")) for m, p, _, _ in ROUTES)
 
 
 @pytest.mark.parametrize("method, path, needed, status", ROUTES)
