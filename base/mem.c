@@ -11,6 +11,7 @@
 
 struct arena_chunk {
 	struct arena_chunk *next;
+	size_t size; /* of bytes */
 	alignas(max_align_t) char bytes[];
 };
 
@@ -101,9 +102,13 @@ mem_wipe(void *p, size_t n)
 static struct arena_chunk *
 arena_chunk_new(size_t size)
 {
+	struct arena_chunk *chunk;
+
 	if (size > SIZE_MAX - sizeof(struct arena_chunk))
 		mem_die();
-	return xmalloc(sizeof(struct arena_chunk) + size);
+	chunk = xmalloc(sizeof(struct arena_chunk) + size);
+	chunk->size = size;
+	return chunk;
 }
 
 static void *
@@ -175,4 +180,12 @@ arena_clear(struct arena *arena)
 	}
 	arena->at = NULL;
 	arena->end = NULL;
+}
+
+void
+arena_wipe(struct arena *arena)
+{
+	for (struct arena_chunk *chunk = arena->chunks; chunk != NULL; chunk = chunk->next)
+		mem_wipe(chunk->bytes, chunk->size);
+	arena_clear(arena);
 }

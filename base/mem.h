@@ -31,5 +31,6 @@ void *arena_alloc(struct arena *arena, size_t size); /* aligned, zeroed */
 void *arena_bytes(struct arena *arena, size_t size); /* unaligned, not zeroed */
 char *arena_strndup(struct arena *arena, const char *s, size_t n);
 void arena_clear(struct arena *arena); /* frees all of it; the arena may be used again */
+void arena_wipe(struct arena *arena);  /* overwrites what was given out first; then the same */
 
 #endif

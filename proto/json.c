@@ -374,6 +374,13 @@ json_doc_clear(struct json_doc *doc)
 	doc->root = NULL;
 }
 
+void
+json_doc_wipe(struct json_doc *doc)
+{
+	arena_wipe(&doc->arena);
+	doc->root = NULL;
+}
+
 const struct json *
 json_get(const struct json *object, const char *key)
 {

@@ -52,6 +52,7 @@ struct json_error {
 int json_parse(
     struct json_doc *doc, const char *text, size_t len, size_t keep, struct json_error *error);
 void json_doc_clear(struct json_doc *doc);
+void json_doc_wipe(struct json_doc *doc); /* the same, for a text with secrets in it */
 
 /* The member of that name, or NULL when it is absent or null. */
 const struct json *json_get(const struct json *object, const char *key);

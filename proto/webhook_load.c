@@ -77,6 +77,6 @@ webhook_load(struct webhook *webhook, const char *doc, size_t doc_len, const cha
 	    webhook_load_parse(&secrets_json, secrets, secrets_len, &webhook_shape_secrets) == 0)
 		rc = webhook_load_parts(webhook, doc_json.root, secrets_json.root);
 	json_doc_clear(&doc_json);
-	json_doc_clear(&secrets_json);
+	json_doc_wipe(&secrets_json);
 	return rc;
 }
