@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <inttypes.h>
@@ -194,6 +195,8 @@ http_on_close(struct evhttp_connection *evcon, void *arg)
 	http_listen_closed(http->listen);
 	if (http->draining)
 		event_active(http->sweep, 0, 0);
+	if (http->opts.tls != NULL)
+		tls_server_end(bufferevent_openssl_get_ssl(conn->bev));
 	if (conn->state == HTTP_READING)
 		http->stats.refused++;
 	if (conn->state != HTTP_CALLED) {
@@ -206,6 +209,24 @@ http_on_close(struct evhttp_connection *evcon, void *arg)
 	http_enter(conn, HTTP_GONE);
 }
 
+/* With TLS the callbacks are deferred: it reads within bufferevent_enable(), where evhttp does not
+ * expect it. */
+static struct bufferevent *
+http_bufferevent(struct http *http)
+{
+	struct bufferevent *bev;
+
+	if (http->opts.tls == NULL)
+		bev = bufferevent_socket_new(http->opts.base, -1, 0);
+	else
+		bev = bufferevent_openssl_socket_new(http->opts.base, -1,
+		    tls_server_accept(http->opts.tls), BUFFEREVENT_SSL_ACCEPTING,
+		    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	if (bev == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	return bev;
+}
+
 /* evhttp wants a bufferevent for a connection that was just accepted. */
 static struct bufferevent *
 http_on_accept(struct event_base *base, void *arg)
@@ -214,12 +235,11 @@ http_on_accept(struct event_base *base, void *arg)
 	struct http_conn *conn = xcalloc(1, sizeof *conn);
 	size_t most = http->opts.max_header + http->opts.max_body + HTTP_BODY_SLACK;
 
+	(void)base;
 	conn->http = http;
 	conn->call.app = http->opts.app;
 	conn->call.conn = conn;
-	conn->bev = bufferevent_socket_new(base, -1, 0);
-	if (conn->bev == NULL)
-		abort(); /* out of memory, as in base/mem.c */
+	conn->bev = http_bufferevent(http);
 	/* without it a client that pipelines and never reads fills our memory */
 	bufferevent_setwatermark(conn->bev, EV_READ, 0, most + HTTP_INPUT_SLACK);
 	evbuffer_add_cb(bufferevent_get_input(conn->bev), http_on_input, conn);

@@ -10,12 +10,14 @@
 #include <event2/event.h>
 
 #include "server/call.h"
+#include "server/tls_server.h"
 
 struct http;
 
 struct http_opts {
 	struct event_base *base;
-	struct app *app; /* put into each call */
+	struct app *app;        /* put into each call */
+	struct tls_server *tls; /* borrowed; NULL for plain HTTP */
 	size_t max_body;
 	size_t max_header;
 	size_t max_connections;

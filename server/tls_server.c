@@ -1,0 +1,148 @@
+/* TLS for the API's listeners: one certificate, replaced while running. */
+#include "server/tls_server.h"
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* For TLS 1.2: forward secrecy and authenticated encryption only (RFC 9325, section 4.2).  Those
+ * of TLS 1.3 are all good. */
+#define TLS_SERVER_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+struct tls_server {
+	char *cert_file;
+	char *key_file;
+	SSL_CTX *ctx;
+};
+
+/* A protocol that we do not speak is refused (RFC 7301, section 3.2). */
+static int
+tls_server_on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
+    const unsigned char *in, unsigned int inlen, void *arg)
+{
+	static const unsigned char ours[] = "\x08http/1.1";
+	unsigned char *chosen;
+
+	(void)ssl;
+	(void)arg;
+	if (SSL_select_next_proto(&chosen, outlen, ours, sizeof ours - 1, in, inlen) !=
+	    OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* Nobody is there to ask. */
+static int
+tls_server_on_passphrase(char *buf, int size, int rwflag, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)rwflag;
+	(void)arg;
+	return -1;
+}
+
+static char *
+tls_server_why(const char *option, const char *file)
+{
+	unsigned long error = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(error);
+	struct buf buf = {0};
+
+	/* the first error has the cause; a file's is a number of errno */
+	if (ERR_GET_LIB(error) == ERR_LIB_SYS || ERR_SYSTEM_ERROR(error))
+		reason = strerror(ERR_GET_REASON(error));
+	buf_printf(&buf, "%s: %s: %s", option, file, reason != NULL ? reason : "cannot be used");
+	ERR_clear_error();
+	return buf_take(&buf, NULL);
+}
+
+static SSL_CTX *
+tls_server_context(void)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, TLS_SERVER_CIPHERS) != 1)
+		abort(); /* no memory, or an OpenSSL without TLS 1.2 */
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do */
+	SSL_CTX_set_alpn_select_cb(ctx, tls_server_on_alpn, NULL);
+	SSL_CTX_set_default_passwd_cb(ctx, tls_server_on_passphrase);
+	return ctx;
+}
+
+int
+tls_server_reload(struct tls_server *tls, char **why)
+{
+	SSL_CTX *ctx = tls_server_context();
+
+	ERR_clear_error();
+	if (SSL_CTX_use_certificate_chain_file(ctx, tls->cert_file) != 1) {
+		*why = tls_server_why("--tls-cert", tls->cert_file);
+	} else if (SSL_CTX_use_PrivateKey_file(ctx, tls->key_file, SSL_FILETYPE_PEM) != 1) {
+		*why = tls_server_why("--tls-key", tls->key_file);
+	} else {
+		SSL_CTX_free(tls->ctx);
+		tls->ctx = ctx;
+		return 0;
+	}
+	SSL_CTX_free(ctx);
+	return -1;
+}
+
+struct tls_server *
+tls_server_new(const char *cert_file, const char *key_file, char **why)
+{
+	struct tls_server *tls = xcalloc(1, sizeof *tls);
+
+	tls->cert_file = xstrdup(cert_file);
+	tls->key_file = xstrdup(key_file);
+	if (tls_server_reload(tls, why) == 0)
+		return tls;
+	tls_server_free(tls);
+	return NULL;
+}
+
+void
+tls_server_free(struct tls_server *tls)
+{
+	if (tls == NULL)
+		return;
+	SSL_CTX_free(tls->ctx);
+	free(tls->cert_file);
+	free(tls->key_file);
+	free(tls);
+}
+
+bool
+tls_server_is_expired(const struct tls_server *tls)
+{
+	const X509 *cert = SSL_CTX_get0_certificate(tls->ctx);
+
+	return X509_cmp_current_time(X509_get0_notAfter(cert)) < 0;
+}
+
+SSL *
+tls_server_accept(struct tls_server *tls)
+{
+	SSL *ssl = SSL_new(tls->ctx);
+
+	if (ssl == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	return ssl;
+}
+
+void
+tls_server_end(SSL *ssl)
+{
+	if (SSL_is_init_finished(ssl))
+		SSL_shutdown(ssl);
+	ERR_clear_error(); /* what it could not say does not matter, nor to the next connection */
+}
