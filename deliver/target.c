@@ -384,7 +384,8 @@ target_on_settings(void *arg, enum store_err err, struct webhook *webhook)
 		target_gone(target);
 	else if (err == STORE_OK && current)
 		target_apply(target);
-	if (err != STORE_UNAVAILABLE) /* else the next tick asks again */
+	/* else the next tick asks again */
+	if (err != STORE_UNAVAILABLE && err != STORE_UNREADABLE)
 		target_update(target);
 }
 

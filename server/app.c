@@ -52,6 +52,10 @@ app_problem_store(struct call *call, enum store_err err, const char *what)
 	case STORE_STALE:
 		call_problem(call, 412, "the %s is of another version by now", what);
 		break;
+	case STORE_UNREADABLE:
+		call_problem(
+		    call, 503, "the stored %s cannot be read: the server's log says why", what);
+		break;
 	case STORE_OK:
 	case STORE_UNAVAILABLE:
 	default:

@@ -20,6 +20,8 @@ struct app {
 	struct poster *poster;
 	struct dispatch *dispatch;
 	struct trimmer *trimmer;
+	struct tls_server *tls; /* NULL without --tls-cert */
+	struct secretbox *secrets;
 	struct http *http;
 	struct http *admin;
 	struct egress egress;

@@ -15,11 +15,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "server/auth_keys.h"
 #include "server/config_file.h"
 #include "server/config_help.h"
 #include "server/config_table.h"
 #include "server/config_value.h"
+#include "server/credentials.h"
 
 #define ENV_PREFIX "EVHOOK_"
 #define ENV_TEST_PREFIX "EVHOOK_TEST_" /* the test suite's own */
@@ -247,12 +247,33 @@ config_is_loopback(const char *text)
 	return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+static int
+config_check_files(struct config_reader *reader)
+{
+	const struct config *config = reader->config;
+	char *why = NULL;
+
+	if (!config->tls_cert != !config->tls_key) {
+		buf_adds(&reader->why, config->tls_cert ? "--tls-cert: needs --tls-key too"
+							: "--tls-key: needs --tls-cert too");
+		return -1;
+	}
+	if (config->ca_file && access(config->ca_file, R_OK)) {
+		buf_printf(&reader->why, "--ca-file: %s: %s", config->ca_file, strerror(errno));
+		return -1;
+	}
+	if (!credentials_check(config, &why))
+		return 0;
+	buf_adds(&reader->why, why);
+	free(why);
+	return -1;
+}
+
 /* What no option can tell by itself. */
 static int
 config_check(struct config_reader *reader)
 {
 	const struct config *config = reader->config;
-	struct auth_keys keys = {0};
 
 	if (config->lease_ms <= config->delivery_timeout_ms) {
 		buf_printf(&reader->why,
@@ -261,13 +282,8 @@ config_check(struct config_reader *reader)
 		    config->lease_ms, config->delivery_timeout_ms);
 		return -1;
 	}
-	if (config->ca_file && access(config->ca_file, R_OK)) {
-		buf_printf(&reader->why, "--ca-file: %s: %s", config->ca_file, strerror(errno));
+	if (config_check_files(reader))
 		return -1;
-	}
-	if (auth_keys_read(&keys, &config->auth_key, &reader->why))
-		return -1;
-	auth_keys_clear(&keys); /* the server reads them itself, again and again */
 	for (size_t i = 0; i < config->listen.n && !config->no_auth && !config->auth_key.n; i++)
 		if (!config_is_loopback(config->listen.list[i])) {
 			buf_printf(&reader->why,
@@ -353,9 +369,11 @@ config_take(struct config *config, struct config *fresh)
 	config->auth_key = fresh->auth_key;
 	config->auth_issuer = fresh->auth_issuer;
 	config->auth_audience = fresh->auth_audience;
+	config->secrets_key = fresh->secrets_key;
 	fresh->auth_key = old.auth_key;
 	fresh->auth_issuer = old.auth_issuer;
 	fresh->auth_audience = old.auth_audience;
+	fresh->secrets_key = old.secrets_key;
 }
 
 int
@@ -363,7 +381,6 @@ config_reload(struct config *config, char **why)
 {
 	struct config fresh = {.file = config->file, .argc = config->argc, .argv = config->argv};
 	struct config_reader reader = {.config = &fresh, .only = CONFIG_RELOAD};
-
 	int rc = config_read_places(&reader);
 
 	if (rc)

@@ -23,7 +23,10 @@ struct config {
 	int64_t shards;
 	int64_t lease_ms;
 	struct config_strings dns;
-	char *ca_file; /* NULL: the system's */
+	char *ca_file;  /* NULL: the system's */
+	char *tls_cert; /* NULL: plain HTTP */
+	char *tls_key;
+	struct config_strings secrets_key;
 	struct cidr *allow_egress;
 	size_t nallow_egress;
 	int64_t max_body;
@@ -74,8 +77,8 @@ enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
 enum config_result config_read(struct config *config, int argc, char **argv);
 /*
  * For SIGHUP: reads the same places again and takes over what may change while running (the log
- * level, and what tokens are judged by).  0, or -1 and *why in one line (free()); nothing has
- * changed then.
+ * level, and what tokens are judged by, the files with keys).  0, or -1 and *why in one line
+ * (free()); nothing has changed then.
  */
 int config_reload(struct config *config, char **why);
 void config_clear(struct config *config);

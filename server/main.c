@@ -17,6 +17,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/app.h"
+#include "server/credentials.h"
+#include "server/libevent_log.h"
+#include "server/process.h"
 #include "store/embedded.h"
 
 #define EXIT_USAGE 2
@@ -191,8 +194,8 @@ server_ev_reload(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (config_reload(&server->config, &why) != 0)
 		log_msg(LOG_ERROR, "nothing was reloaded: %s", why);
-	else if (auth_reload(server->app.auth, &server->config, &why) != 0)
-		log_msg(LOG_ERROR, "the keys stay as they were: %s", why);
+	else if (credentials_reload(&server->app, &why) != 0)
+		log_msg(LOG_ERROR, "certificate and keys stay as they were: %s", why);
 	else
 		log_msg(LOG_INFO, "reloaded");
 	log_set_level(server->config.log_level);
@@ -214,28 +217,6 @@ server_wake_log(void *arg)
 	struct server *server = arg;
 
 	event_active(server->log_flusher, EV_TIMEOUT, 1);
-}
-
-static void
-server_on_libevent_log(int severity, const char *msg)
-{
-	static const enum log_level levels[] = {LOG_DEBUG, LOG_DEBUG, LOG_WARN, LOG_ERROR};
-
-	if (severity < 0 || severity > 3)
-		severity = 3;
-	if (!log_on(levels[severity]))
-		return;
-	log_begin(levels[severity], "libevent");
-	log_str("text", msg);
-	log_end();
-}
-
-static void
-server_on_libevent_fatal(int err)
-{
-	log_msg(LOG_ERROR, "libevent cannot go on (%d)", err);
-	log_flush();
-	abort();
 }
 
 /* --- putting together --- */
@@ -262,7 +243,6 @@ server_open_loop(struct server *server)
 	if (base == NULL)
 		abort();
 	server->app.base = base;
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < 3; i++) {
 		server->signals[i] = evsignal_new(base, numbers[i],
 		    numbers[i] == SIGHUP ? server_ev_reload : server_ev_stop, server);
@@ -271,6 +251,14 @@ server_open_loop(struct server *server)
 	server->stage_timer = evtimer_new(base, server_ev_stage, server);
 	server->log_flusher = evtimer_new(base, server_ev_log, server);
 	log_set_wake(server_wake_log, server);
+}
+
+static int
+server_open_credentials(struct server *server)
+{
+	char *why = NULL;
+
+	return credentials_open(&server->app, &why) == 0 ? 0 : server_fail(why);
 }
 
 static int
@@ -284,6 +272,7 @@ server_open_store(struct server *server)
 	    .shards = (unsigned)config->shards,
 	    .timeout_ms = config->redis_timeout_ms,
 	    .redis_wait = config->redis_wait,
+	    .secrets = server->app.secrets,
 	    .on_up = server_on_store_up,
 	    .on_down = server_on_store_down,
 	    .on_misfit = server_on_misfit,
@@ -375,6 +364,7 @@ server_open_http(struct server *server)
 	struct http_opts opts = {
 	    .base = app->base,
 	    .app = app,
+	    .tls = app->tls,
 	    .max_body = (size_t)config->max_body,
 	    .max_header = (size_t)config->max_header,
 	    .max_connections = (size_t)config->max_connections,
@@ -384,10 +374,8 @@ server_open_http(struct server *server)
 	    .permit = auth_permit,
 	};
 
-	app->auth = auth_new(config, &why);
-	if (app->auth == NULL)
-		return server_fail(why);
 	app->http = http_new(&opts);
+	opts.tls = NULL;
 	opts.admit = app_admit_admin;
 	opts.permit = NULL;
 	opts.max_connections = 100;
@@ -418,7 +406,7 @@ server_close(struct server *server)
 		http_free(app->http);
 	if (app->admin != NULL)
 		http_free(app->admin);
-	auth_free(app->auth);
+	credentials_close(app);
 	if (server->embedded != NULL)
 		embedded_stop(server->embedded);
 	embedded_free(server->embedded);
@@ -436,13 +424,12 @@ static int
 server_run(struct server *server)
 {
 	log_setup(server->config.log_level, server->config.log_format);
-	event_set_log_callback(server_on_libevent_log);
-	event_set_fatal_callback(server_on_libevent_fatal);
+	libevent_log_setup();
 	server->app.config = &server->config;
 	server_open_loop(server);
 	/* listeners first: a port in use must not start a redis-server */
-	if (server_open_http(server) != 0 || server_open_store(server) != 0 ||
-	    server_open_delivery(server) != 0) {
+	if (server_open_credentials(server) != 0 || server_open_http(server) != 0 ||
+	    server_open_store(server) != 0 || server_open_delivery(server) != 0) {
 		server->status = EXIT_FAILURE;
 	} else {
 		log_begin(LOG_INFO, "evhookd " PACKAGE_VERSION " is running");
@@ -461,6 +448,7 @@ main(int argc, char **argv)
 	static struct server server;
 	int status = EXIT_SUCCESS;
 
+	process_protect();
 	switch (config_read(&server.config, argc, argv)) {
 	case CONFIG_EXIT_OK:
 		break;

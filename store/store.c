@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/reseal.h"
 #include "store/script.h"
 #include "store/store_internal.h"
 
@@ -56,34 +57,63 @@ store_on_info(void *arg, enum answer answer, const redisReply *reply)
 	redis_setup_done(store->redis);
 }
 
+/* The meta script: tells what this program goes by and asks what is stored. */
+static struct redis_cmd *
+store_meta(const struct store *store)
+{
+	const struct secretbox *secrets = store->opts.secrets;
+	struct redis_cmd *cmd = redis_script("meta", "evhook:meta");
+
+	redis_argi(cmd, STORE_SCHEMA);
+	redis_argi(cmd, store->opts.shards);
+	for (size_t i = 0; i < secretbox_count(secrets); i++)
+		redis_args(cmd, secretbox_id(secrets, i));
+	return cmd;
+}
+
+/* What does not fit, as a text (free()); NULL when all does. */
+static char *
+store_misfit(const struct store *store, const redisReply *meta)
+{
+	struct buf why = {0};
+
+	if (reply_int(meta, 0) != STORE_SCHEMA)
+		buf_printf(&why, "this Redis holds data of schema %s, not %d",
+		    reply_text(meta, 0, NULL), STORE_SCHEMA);
+	else if (reply_int(meta, 1) != store->opts.shards)
+		buf_printf(&why,
+		    "this Redis holds data in %s shards: start with --shards %s, not %u",
+		    reply_text(meta, 1, NULL), reply_text(meta, 1, NULL), store->opts.shards);
+	else if (reply_int(meta, 3) != 1)
+		buf_printf(&why,
+		    "this Redis holds secrets sealed with key %s: give that key with --secrets-key",
+		    reply_text(meta, 2, NULL));
+	return why.len > 0 ? buf_take(&why, NULL) : NULL;
+}
+
 static void
 store_on_meta(void *arg, enum answer answer, const redisReply *reply)
 {
 	struct store *store = arg;
-	char why[160];
+	struct redis_cmd *info;
+	char *why;
 
 	if (answer == ANSWER_LOST)
 		return;
-	if (answer == ANSWER_ERROR || !reply_is_array(reply, 2)) {
+	if (answer == ANSWER_ERROR || !reply_is_array(reply, 4)) {
 		redis_setup_failed(
 		    store->redis, answer == ANSWER_ERROR ? reply->str : "odd answer");
 		return;
 	}
-	if (reply_int(reply, 0) == STORE_SCHEMA && reply_int(reply, 1) == store->opts.shards) {
-		struct redis_cmd *info = redis_cmd_new();
-
+	why = store_misfit(store, reply);
+	if (why == NULL) {
+		info = redis_cmd_new();
 		redis_args(info, "INFO");
 		redis_send_setup(store->redis, info, store_on_info, store);
-		return;
+	} else {
+		store->opts.on_misfit(store->opts.arg, why);
 	}
-	if (reply_int(reply, 0) != STORE_SCHEMA)
-		snprintf(why, sizeof why, "this Redis holds data of schema %s, not %d",
-		    reply_text(reply, 0, NULL), STORE_SCHEMA);
-	else
-		snprintf(why, sizeof why,
-		    "this Redis holds data in %s shards: start with --shards %s, not %u",
-		    reply_text(reply, 1, NULL), reply_text(reply, 1, NULL), store->opts.shards);
-	store->opts.on_misfit(store->opts.arg, why);
+	free(why);
 }
 
 static void
@@ -109,10 +139,7 @@ store_on_setup(void *arg)
 		redis_args(cmd, script->text);
 		redis_send_setup(store->redis, cmd, store_on_loaded, store);
 	}
-	cmd = redis_script("meta", "evhook:meta");
-	redis_argi(cmd, STORE_SCHEMA);
-	redis_argi(cmd, store->opts.shards);
-	redis_send_setup(store->redis, cmd, store_on_meta, store);
+	redis_send_setup(store->redis, store_meta(store), store_on_meta, store);
 }
 
 /* --- hints --- */
@@ -154,6 +181,7 @@ store_on_up(void *arg)
 	struct store *store = arg;
 
 	store->opts.on_up(store->opts.arg);
+	reseal_start(store->reseal);
 }
 
 static void
@@ -163,6 +191,7 @@ store_on_down(void *arg)
 
 	/* whatever took the one may have taken the other without a word */
 	redis_reset(store->hints, "the connection for commands was lost");
+	reseal_stop(store->reseal);
 	store->opts.on_down(store->opts.arg);
 }
 
@@ -190,6 +219,7 @@ store_new(const struct store_opts *opts, const char **why)
 	store->opts = *opts;
 	store->opts.redis_uri = NULL;
 	keys_init(&store->keys, opts->shards);
+	store->reseal = reseal_new(store);
 	store->redis = redis_new(&redis);
 	redis.label = "redis-hints";
 	redis.on_setup = store_on_hints_setup;
@@ -204,12 +234,39 @@ store_free(struct store *store)
 {
 	if (store == NULL)
 		return;
+	reseal_stop(store->reseal);
 	redis_free(store->hints);
 	redis_free(store->redis);
+	reseal_free(store->reseal);
 	redisuri_clear(&store->uri);
 	keys_clear(&store->keys);
 	free(store->warned);
 	free(store);
+}
+
+/* While running a key that is missing is no reason to end: what is readable goes on. */
+static void
+store_on_new_secrets(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct store *store = arg;
+	char *why;
+
+	if (answer != ANSWER_OK || !reply_is_array(reply, 4))
+		return; /* the next connection tries again */
+	why = store_misfit(store, reply);
+	if (why != NULL)
+		log_msg(LOG_ERROR, "%s", why);
+	else
+		reseal_start(store->reseal);
+	free(why);
+}
+
+void
+store_use_secrets(struct store *store, const struct secretbox *secrets)
+{
+	store->opts.secrets = secrets;
+	if (redis_is_up(store->redis))
+		redis_send(store->redis, store_meta(store), store_on_new_secrets, store);
 }
 
 bool

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "proto/id.h"
+#include "proto/secretbox.h"
 
 struct store;
 
@@ -16,19 +17,21 @@ enum store_err {
 	STORE_OK,
 	STORE_UNAVAILABLE, /* Redis is away, refuses to write, or did not answer: it may have run */
 	STORE_MISSING,
-	STORE_STALE, /* the version is another by now */
-	STORE_LIMIT  /* a limit was reached */
+	STORE_STALE,     /* the version is another by now */
+	STORE_LIMIT,     /* a limit was reached */
+	STORE_UNREADABLE /* what is stored is damaged, or sealed under a key that is not given */
 };
 
 struct store_opts {
 	struct event_base *base;
 	const char *redis_uri; /* as --redis has it */
 	unsigned shards;
-	int64_t timeout_ms; /* of each command */
+	int64_t timeout_ms;              /* of each command */
+	const struct secretbox *secrets; /* the keys for webhooks' secrets; borrowed */
 	int64_t redis_wait; /* replicas that must have a publish before it is acknowledged */
 	void (*on_up)(void *arg);
 	void (*on_down)(void *arg);
-	/* What is stored does not fit this program (schema, shards): it should end. */
+	/* What is stored does not fit this program (schema, shards, secrets): it should end. */
 	void (*on_misfit)(void *arg, const char *why);
 	/* Another instance or this one changed the webhook. */
 	void (*on_webhook_hint)(void *arg, const struct ulid *webhook);
@@ -42,6 +45,8 @@ struct store_opts {
 struct store *store_new(const struct store_opts *opts, const char **why);
 void store_free(struct store *store);
 bool store_is_up(const struct store *store);
+/* Takes other keys into use (borrowed) and brings what is stored under the first of them. */
+void store_use_secrets(struct store *store, const struct secretbox *secrets);
 
 struct store_stats {
 	uint64_t commands; /* sent to Redis */

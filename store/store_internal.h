@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "proto/event.h"
+#include "proto/webhook.h"
 #include "store/keys.h"
 #include "store/redis.h"
 #include "store/redisuri.h"
@@ -16,6 +17,9 @@ struct store {
 	struct redis *redis;
 	struct redis *hints; /* the connection that is subscribed to the channel of changes */
 	char *warned;        /* what was warned about at the last connect, to say it once */
+	struct reseal *reseal;
+	int64_t complained_ms; /* when the last unreadable webhook was named in the log ... */
+	int64_t uncomplained;  /* ... and how many were not since */
 };
 
 /* A script command for the shard of a tenant. */
@@ -23,6 +27,13 @@ struct redis_cmd *store_script(
     const struct store *store, const char *name, const struct uuid *tenant);
 /* Logs what Redis refused and turns the answer into an error; STORE_OK for ANSWER_OK. */
 enum store_err store_judge(const char *what, enum answer answer, const redisReply *reply);
+
+/* The stored form of a webhook's secrets; appended, to be wiped when there are no keys. */
+void store_seal_secrets(struct store *store, const struct webhook *webhook, struct buf *out);
+/* Fills a webhook, whose tenant and locator are set, from the stored texts.  STORE_OK or
+ * STORE_UNREADABLE, and the log says why. */
+enum store_err store_load_webhook(
+    struct store *store, struct webhook *webhook, const redisReply *doc, const redisReply *secrets);
 
 /* Reading replies: none trusts their shape. */
 bool reply_is_array(const redisReply *reply, size_t least);

@@ -34,32 +34,34 @@ webhooks_op_new(struct store *store, const struct uuid *tenant, void *arg)
 
 /* --- reading --- */
 
-static struct webhook *
-webhooks_read(const struct ulid *locator, const struct uuid *tenant, const redisReply *fields)
+/* Gives the webhook when STORE_OK. */
+static enum store_err
+webhooks_read(struct store *store, const struct ulid *locator, const struct uuid *tenant,
+    const redisReply *fields, struct webhook **result)
 {
 	const redisReply *owner = reply_field(fields, "tenant");
 	const redisReply *doc = reply_field(fields, "doc");
 	const redisReply *secrets = reply_field(fields, "secrets");
 	struct webhook *webhook;
+	enum store_err err;
 
 	if (owner == NULL || doc == NULL || secrets == NULL || strcmp(owner->str, tenant->s) != 0)
-		return NULL;
+		return STORE_MISSING;
 	webhook = webhook_new();
-	if (webhook_load(webhook, doc->str, doc->len, secrets->str, secrets->len) != 0) {
-		log_begin(LOG_ERROR, "a stored webhook cannot be read");
-		log_str("webhook", locator->s);
-		log_end();
-		webhook_free(webhook);
-		return NULL;
-	}
 	webhook->locator = *locator;
 	webhook->tenant = *tenant;
+	err = store_load_webhook(store, webhook, doc, secrets);
+	if (err != STORE_OK) {
+		webhook_free(webhook);
+		return err;
+	}
 	webhook->version = reply_field_int(fields, "version");
 	webhook->enabled = reply_field_int(fields, "enabled") == 1;
 	webhook->suspended_at = reply_field_int(fields, "suspendedAt");
 	webhook->created_at = reply_field_int(fields, "createdAt");
 	webhook->updated_at = reply_field_int(fields, "updatedAt");
-	return webhook;
+	*result = webhook;
+	return STORE_OK;
 }
 
 static void
@@ -69,11 +71,8 @@ webhooks_on_get(void *arg, enum answer answer, const redisReply *reply)
 	enum store_err err = store_judge("HGETALL", answer, reply);
 	struct webhook *webhook = NULL;
 
-	if (err == STORE_OK) {
-		webhook = webhooks_read(&op->locator, &op->tenant, reply);
-		if (webhook == NULL)
-			err = STORE_MISSING;
-	}
+	if (err == STORE_OK)
+		err = webhooks_read(op->store, &op->locator, &op->tenant, reply, &webhook);
 	op->fn.get(op->arg, err, webhook);
 	free(op);
 }
@@ -173,7 +172,7 @@ webhooks_put(struct store *store, const struct webhook *webhook, int64_t max_web
 	webhook_store_doc(webhook, &text);
 	redis_arg(cmd, text.data, text.len);
 	buf_reset(&text);
-	webhook_store_secrets(webhook, &text);
+	store_seal_secrets(store, webhook, &text);
 	redis_arg(cmd, text.data, text.len);
 	mem_wipe(text.data, text.len);
 	buf_clear(&text);
@@ -215,13 +214,12 @@ webhooks_delete(struct store *store, const struct uuid *tenant, const struct uli
 
 #define ROW_ELEMENTS 5 /* locator, hash, counters, pending, diverted */
 
-static void
-webhooks_read_row(struct webhook_row *row, const struct ulid *locator, const struct uuid *tenant,
+static enum store_err
+webhooks_read_row(struct webhooks_op *op, struct webhook_row *row, const struct ulid *locator,
     redisReply *const *elements)
 {
 	const redisReply *counters = elements[2];
 
-	row->webhook = webhooks_read(locator, tenant, elements[1]);
 	row->counters.pending = elements[3]->integer;
 	row->counters.diverted = elements[4]->integer;
 	row->counters.delivered = reply_field_int(counters, "delivered");
@@ -229,6 +227,7 @@ webhooks_read_row(struct webhook_row *row, const struct ulid *locator, const str
 	row->counters.dropped = reply_field_int(counters, "dropped");
 	row->counters.last_delivered_at = reply_field_int(counters, "lastDeliveredAt");
 	row->counters.last_failed_at = reply_field_int(counters, "lastFailedAt");
+	return webhooks_read(op->store, locator, &op->tenant, elements[1], &row->webhook);
 }
 
 static void
@@ -241,15 +240,19 @@ webhooks_on_page(void *arg, enum answer answer, const redisReply *reply)
 	struct ulid last = {""};
 	size_t n = 0;
 
-	for (size_t i = 0; i < found; i++) {
+	/* One that cannot be read spoils the page: left out, it would seem not to be there. */
+	for (size_t i = 0; i < found && err == STORE_OK; i++) {
+		enum store_err row;
 		size_t len;
 		const char *locator = reply_text(reply, i * ROW_ELEMENTS, &len);
 
 		if (ulid_parse(&last, locator, len) != 0)
 			continue;
-		webhooks_read_row(&rows[n], &last, &op->tenant, reply->element + i * ROW_ELEMENTS);
-		if (rows[n].webhook != NULL)
+		row = webhooks_read_row(op, &rows[n], &last, reply->element + i * ROW_ELEMENTS);
+		if (row == STORE_OK)
 			n++;
+		else if (row == STORE_UNREADABLE)
+			err = row;
 	}
 	if (found < op->count)
 		last.s[0] = '\0';

@@ -1,0 +1,86 @@
+/* What the server is given in files and may be given anew: certificate and keys. */
+#include "server/credentials.h"
+
+#include "base/log.h"
+#include "server/auth_keys.h"
+#include "server/secrets.h"
+
+int
+credentials_check(const struct config *config, char **why)
+{
+	struct secretbox *secrets = secrets_read(&config->secrets_key, why);
+	struct tls_server *tls = NULL;
+	struct auth_keys keys = {0};
+	struct buf fault = {0};
+	int rc = -1;
+
+	if (secrets == NULL)
+		return -1;
+	if (config->tls_cert != NULL)
+		tls = tls_server_new(config->tls_cert, config->tls_key, why);
+	if (config->tls_cert == NULL || tls != NULL) {
+		rc = auth_keys_read(&keys, &config->auth_key, &fault);
+		if (rc != 0)
+			*why = buf_take(&fault, NULL);
+	}
+	auth_keys_clear(&keys);
+	tls_server_free(tls);
+	secretbox_free(secrets);
+	return rc;
+}
+
+/* A certificate that has expired may still be what its clients want, or all there is. */
+static void
+credentials_warn(const struct app *app)
+{
+	if (app->tls == NULL || !tls_server_is_expired(app->tls))
+		return;
+	log_begin(LOG_WARN, "the certificate has expired");
+	log_str("file", app->config->tls_cert);
+	log_end();
+}
+
+int
+credentials_open(struct app *app, char **why)
+{
+	const struct config *config = app->config;
+
+	app->secrets = secrets_read(&config->secrets_key, why);
+	if (app->secrets == NULL)
+		return -1;
+	if (config->tls_cert != NULL) {
+		app->tls = tls_server_new(config->tls_cert, config->tls_key, why);
+		if (app->tls == NULL)
+			return -1;
+		credentials_warn(app);
+	}
+	app->auth = auth_new(config, why);
+	return app->auth == NULL ? -1 : 0;
+}
+
+int
+credentials_reload(struct app *app, char **why)
+{
+	struct secretbox *secrets;
+
+	if (credentials_check(app->config, why) != 0 ||
+	    auth_reload(app->auth, app->config, why) != 0 ||
+	    (app->tls != NULL && tls_server_reload(app->tls, why) != 0))
+		return -1;
+	secrets = secrets_read(&app->config->secrets_key, why);
+	if (secrets == NULL)
+		return -1;
+	store_use_secrets(app->store, secrets);
+	secretbox_free(app->secrets);
+	app->secrets = secrets;
+	credentials_warn(app);
+	return 0;
+}
+
+void
+credentials_close(struct app *app)
+{
+	auth_free(app->auth);
+	tls_server_free(app->tls);
+	secretbox_free(app->secrets);
+}

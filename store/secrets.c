@@ -1,0 +1,91 @@
+/* The secrets of stored webhooks: sealed on their way into Redis, opened on their way out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/store_internal.h"
+
+/* Two endpoints' headers and secrets as JSON: growing the buffer would leave copies behind. */
+#define SECRETS_ROOM ((size_t)64 * 1024)
+/* A wrong key makes every webhook unreadable, and deliveries ask again and again. */
+#define SECRETS_COMPLAIN_MS 1000
+
+/* What the sealed form is bound to: it is worth nothing in another webhook. */
+static void
+secrets_place(struct buf *place, const struct webhook *webhook)
+{
+	buf_adds(place, "webhook ");
+	buf_adds(place, webhook->tenant.s);
+	buf_addc(place, ' ');
+	buf_adds(place, webhook->locator.s);
+}
+
+void
+store_seal_secrets(struct store *store, const struct webhook *webhook, struct buf *out)
+{
+	struct buf place = {0}, text = {0};
+
+	secrets_place(&place, webhook);
+	buf_reserve(&text, SECRETS_ROOM);
+	webhook_store_secrets(webhook, &text);
+	secretbox_seal(store->opts.secrets, buf_str(&place), text.data, text.len, out);
+	mem_wipe(text.data, text.len);
+	buf_clear(&text);
+	buf_clear(&place);
+}
+
+static void
+secrets_complain(
+    struct store *store, const struct webhook *webhook, const char *reason, const char *key_id)
+{
+	int64_t now_ms = clock_mono_ms();
+
+	if (store->complained_ms != 0 && now_ms - store->complained_ms < SECRETS_COMPLAIN_MS) {
+		store->uncomplained++;
+		return;
+	}
+	log_begin(LOG_ERROR, "a stored webhook cannot be read");
+	log_str("tenant", webhook->tenant.s);
+	log_str("webhook", webhook->locator.s);
+	log_str("reason", reason);
+	if (*key_id != '\0')
+		log_str("key", key_id);
+	if (store->uncomplained > 0)
+		log_int("others", store->uncomplained);
+	log_end();
+	store->complained_ms = now_ms;
+	store->uncomplained = 0;
+}
+
+enum store_err
+store_load_webhook(
+    struct store *store, struct webhook *webhook, const redisReply *doc, const redisReply *secrets)
+{
+	char id[SECRETBOX_ID_LEN + 1];
+	struct buf place = {0}, text = {0};
+	const char *reason = NULL;
+
+	secrets_place(&place, webhook);
+	buf_reserve(&text, secrets->len);
+	switch (secretbox_open(
+	    store->opts.secrets, buf_str(&place), secrets->str, secrets->len, &text, id)) {
+	case SECRETBOX_NO_KEY:
+		reason = "its secrets are sealed with a key that --secrets-key does not give";
+		break;
+	case SECRETBOX_DAMAGED:
+		reason = "its secrets are damaged, or another webhook's";
+		break;
+	case SECRETBOX_OPEN:
+		if (webhook_load(webhook, doc->str, doc->len, text.data, text.len) != 0)
+			reason = "what is stored is not a webhook";
+		break;
+	}
+	mem_wipe(text.data, text.len);
+	buf_clear(&text);
+	buf_clear(&place);
+	if (reason == NULL)
+		return STORE_OK;
+	secrets_complain(store, webhook, reason, id);
+	return STORE_UNREADABLE;
+}

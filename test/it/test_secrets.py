@@ -1,0 +1,298 @@
+"""Endpoint secrets and headers at rest: sealed with --secrets-key, rotated, and nowhere readable."""
+
+import base64
+import hashlib
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from api import UNKNOWN, Keys, Tenant, expect, problem, signature
+from client import DEADLINE
+from harness import binary, child_environment, run, until, until_empty
+
+SECRET = "a-very-secret-signing-key-0001"
+TOKEN = "Bearer-token-of-the-endpoint-0002"
+ALERT_SECRET = "the-alert-endpoints-secret-0003"
+NEXT_SECRET = "the-secret-that-came-next-0004"
+ALL = (SECRET, TOKEN, ALERT_SECRET, NEXT_SECRET)
+
+
+class Key:
+    """A key, in a file."""
+
+    def __init__(self, path, first_byte):
+        self.bytes = bytes([first_byte]) * 32
+        self.id = hashlib.sha256(self.bytes).hexdigest()[:8]
+        self.path = path
+        path.write_bytes(base64.b64encode(self.bytes) + b"\n")
+
+    def __str__(self):
+        return str(self.path)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return [Key(tmp_path / f"key{n}", n) for n in (1, 2)]
+
+
+def create(tenant, url, **more):
+    return tenant.create(
+        url,
+        endpoint_secret=SECRET,
+        endpoint_hmacEnabled=True,
+        endpoint_headers={"Authorization": [TOKEN]},
+        failureHandling={
+            "alertEndpoint": {"url": "http://127.0.0.1:9/", "secret": ALERT_SECRET},
+        },
+        **more,
+    )
+
+
+def stored(redis, tenant, webhook):
+    return redis.client.hget(Keys(tenant).webhook(webhook["locator"]), "secrets")
+
+
+def is_sealed_with(redis, tenant, webhook, key):
+    return stored(redis, tenant, webhook).startswith(f"v1:{key.id}:")
+
+
+def delivers(tenant, sink, secret=SECRET):
+    """An event is delivered, signed, with the endpoint's header."""
+    locator = tenant.publish()["locator"]
+    sink.wait_for_events([locator])
+    request = [r for r in sink.requests if r.header("webhook-id") == locator][0]
+    assert signature(secret, request) in request.header("webhook-signature").split()
+    assert request.header("authorization") == TOKEN
+
+
+def files_of(redis):
+    """The bytes of all files of a redis-server, after all of it was written."""
+    redis.client.save()
+    return b"".join(p.read_bytes() for p in pathlib.Path(redis.dir).rglob("*") if p.is_file())
+
+
+def test_nothing_readable_is_in_redis_its_files_or_the_log(new_redis, new_evhookd, receiver, keys):
+    redis = new_redis(appendonly="yes", appendfsync="always")
+    sink = receiver()
+    with redis.client.monitor() as monitor:
+        server = new_evhookd(redis=redis, secrets_key=str(keys[0]))
+        tenant = Tenant(server.client())
+        webhook = create(tenant, sink.url())
+        delivers(tenant, sink)
+        tenant.update(webhook, endpoint={"secret": NEXT_SECRET})
+        delivers(tenant, sink, NEXT_SECRET)
+        fetched = tenant.fetch(webhook)
+        assert tenant.list()["items"] == [fetched]
+        problem(tenant.try_update(webhook, {"endpoint": {"secret": SECRET, "tagg": TOKEN}}), 400)
+        until_empty(redis.client, tenant, webhook)
+        redis.client.ping()
+        said = ""
+        while "PING" not in said:
+            said = monitor.next_command()["command"]
+            assert not [s for s in ALL if s in said]
+    assert fetched["endpoint"]["secret"] == NEXT_SECRET
+    assert fetched["endpoint"]["headers"] == {"Authorization": [TOKEN]}
+    assert fetched["failureHandling"]["alertEndpoint"]["secret"] == ALERT_SECRET
+    assert is_sealed_with(redis, tenant, webhook, keys[0])
+    assert redis.client.hget("evhook:meta", "secretsKey") == keys[0].id
+    written = files_of(redis)
+    assert webhook["locator"].encode() in written, "these are the files that hold it"
+    command = pathlib.Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+    log = server.stderr().encode()
+    for secret in ALL + (base64.b64encode(keys[0].bytes).decode(),):
+        assert secret.encode() not in written
+        assert secret.encode() not in log
+        assert secret.encode() not in command
+    assert keys[0].bytes not in log and keys[0].bytes not in command
+
+
+def test_what_was_plain_becomes_sealed_also_in_the_append_only_file(
+    new_redis, new_evhookd, receiver, keys
+):
+    redis = new_redis(appendonly="yes", appendfsync="always")
+    sink = receiver()
+    server = new_evhookd(redis=redis)
+    tenant = Tenant(server.client())
+    webhook = create(tenant, sink.url())
+    assert SECRET in stored(redis, tenant, webhook)
+    server.stop()
+    assert SECRET.encode() in files_of(redis)
+    server = new_evhookd(redis=redis, secrets_key=str(keys[0]))
+    tenant = tenant.on(server.client())
+    until(lambda: is_sealed_with(redis, tenant, webhook, keys[0]), "it is sealed")
+    assert tenant.fetch(webhook) == webhook, "nothing about it changed"
+    delivers(tenant, sink)
+    until(lambda: SECRET.encode() not in files_of(redis), "the files are free of it")
+
+
+def test_sealing_walks_over_everything(new_redis, new_evhookd, keys):
+    """More webhooks than one step takes, of several tenants, among other keys."""
+    redis = new_redis()
+    server = new_evhookd(redis=redis)
+    owners = [Tenant(server.client()) for _ in range(8)]
+    made = [(t, create(t, "http://127.0.0.1:9/", name=str(n))) for t in owners for n in range(5)]
+    server.stop()
+    pipe = redis.client.pipeline()
+    for n in range(3000):
+        pipe.set(f"evhook:{{0}}:other:{n}", n)
+    pipe.hset("evhook:{0}:wh:" + UNKNOWN, "doc", "{}")
+    pipe.set("evhook:{0}:wh:nonsense", "x")
+    pipe.execute()
+    server = new_evhookd(redis=redis, secrets_key=str(keys[0]))
+    until(lambda: server.log_lines("sealed with the first key"), "it is done")
+    assert f"sealed={len(made)}" in server.log_lines("sealed with the first key")[0]
+    assert all(is_sealed_with(redis, *item, keys[0]) for item in made)
+
+
+def test_rotation_by_a_second_key(new_redis, new_evhookd, receiver, keys):
+    old, new = keys
+    redis = new_redis()
+    sink = receiver()
+    server = new_evhookd(redis=redis, secrets_key=[old, new])
+    tenant = Tenant(server.client())
+    webhook = create(tenant, sink.url())
+    assert is_sealed_with(redis, tenant, webhook, old)
+    server.stop()
+    server = new_evhookd(redis=redis, secrets_key=[new, old])
+    tenant = tenant.on(server.client())
+    until(lambda: is_sealed_with(redis, tenant, webhook, new), "it is sealed with the new key")
+    delivers(tenant, sink)
+    until(lambda: server.log_lines("sealed with the first key", new.id), "it says so")
+    server.stop()
+    server = new_evhookd(redis=redis, secrets_key=new)
+    tenant = tenant.on(server.client())
+    assert tenant.fetch(webhook) == webhook
+    delivers(tenant, sink)
+
+
+def test_rotation_by_sighup(new_redis, new_evhookd, receiver, keys, tmp_path):
+    old, new = keys
+    redis = new_redis()
+    sink = receiver()
+    config = tmp_path / "evhookd.conf"
+    config.write_text(f"secrets-key = {old}\n")
+    server = new_evhookd(redis=redis, config=config)
+    tenant = Tenant(server.client())
+    webhook = create(tenant, sink.url())
+    config.write_text(f"secrets-key = {new}\nsecrets-key = {old}\n")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: is_sealed_with(redis, tenant, webhook, new), "it is sealed with the new key")
+    assert redis.client.hget("evhook:meta", "secretsKey") == new.id
+    delivers(tenant, sink)
+    config.write_text(f"secrets-key = {new}\n")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: len(server.log_lines("msg=reloaded")) == 2, "it reloaded")
+    assert tenant.fetch(webhook) == webhook
+    # a bad file changes nothing
+    new.path.write_text("not a key")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: server.log_lines("level=error", "stay as they were", str(new)), "it says so")
+    assert "not a key" not in server.stderr()
+    assert tenant.fetch(webhook) == webhook
+    delivers(tenant, sink)
+
+
+@pytest.mark.parametrize("given", ["none", "another"])
+def test_without_the_right_key_it_does_not_start(new_redis, new_evhookd, keys, given):
+    redis = new_redis()
+    new_evhookd(redis=redis, secrets_key=keys[0]).stop()
+    other = keys[1] if given == "another" else None
+    server = new_evhookd(redis=redis, secrets_key=other, ready=False, log_level="warn")
+    assert server.wait_exit() == 1
+    server.expect_death = True
+    lines = server.log_lines("level=error")
+    assert len(lines) == 1 and keys[0].id in lines[0] and "--secrets-key" in lines[0]
+    assert redis.client.hget("evhook:meta", "secretsKey") == keys[0].id
+
+
+@pytest.mark.parametrize("how", ["no key", "moved", "damaged"])
+def test_what_cannot_be_opened_is_503_and_named_and_nothing_is_lost(
+    new_redis, new_evhookd, receiver, keys, how
+):
+    redis = new_redis()
+    sink = receiver()
+    server = new_evhookd(redis=redis, secrets_key=keys[0], log_level="info")
+    tenant = Tenant(server.client())
+    webhook = create(tenant, sink.url())
+    other = create(tenant, sink.url(), eventTypes=["never"])
+    was = stored(redis, tenant, webhook)
+    bad = {
+        "no key": "v1:" + keys[1].id + was[11:],
+        "moved": stored(redis, tenant, other),
+        "damaged": was[:-8] + "AAAAAAA=",
+    }[how]
+    redis.client.hset(Keys(tenant).webhook(webhook["locator"]), "secrets", bad)
+    for response in (
+        tenant.try_fetch(webhook),
+        tenant.try_update(webhook, {"name": "new"}),
+        tenant.try_list(),
+    ):
+        assert int(response.header("retry-after")) >= 1
+        assert "log" in problem(response, 503)["detail"]
+    until(lambda: server.log_lines("level=error", webhook["locator"]), "it is named")
+    if how == "no key":
+        assert f"key={keys[1].id}" in server.log_lines("level=error", webhook["locator"])[0]
+    locator = tenant.publish()["locator"]
+    queue = Keys(tenant).queue(webhook["locator"])
+    until(lambda: server.log_lines("level=error", "others="), "it is asked for again")
+    assert redis.client.zrange(queue, 0, -1) != [] and sink.requests == []
+    assert len(server.log_lines("cannot be read")) < 60, "not a line for each time"
+    # repaired, it goes on by itself
+    redis.client.hset(Keys(tenant).webhook(webhook["locator"]), "secrets", was)
+    sink.wait_for_events([locator])
+    assert tenant.fetch(webhook) == webhook
+    until_empty(redis.client, tenant, webhook)
+
+
+def test_a_webhook_that_cannot_be_opened_can_be_deleted(new_redis, new_evhookd, keys):
+    redis = new_redis()
+    server = new_evhookd(redis=redis, secrets_key=keys[0])
+    tenant = Tenant(server.client())
+    webhook = create(tenant, "http://127.0.0.1:9/")
+    redis.client.hset(Keys(tenant).webhook(webhook["locator"]), "secrets", "v1:00000000:AAAA")
+    problem(tenant.try_fetch(webhook), 503)
+    tenant.delete(webhook)
+    problem(tenant.try_fetch(webhook), 404)
+    expect(tenant.try_list(), 200)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "short", "A" * 43 + "=\nx", "A" * 300, "-----BEGIN PRIVATE KEY-----"]
+)
+def test_a_bad_key_file_is_one_line_at_start(tmp_path, text):
+    file = tmp_path / "key"
+    file.write_text(text)
+    for more in (), ("--check-config",):
+        result = run("--secrets-key", file, *more)
+        assert (result.returncode, result.stdout) == (2, "")
+        lines = result.stderr.splitlines()
+        assert len(lines) == 1 and f"--secrets-key: {file}: " in lines[0]
+        assert not text or text not in lines[0]
+
+
+@pytest.mark.skipif("asan" in os.environ.get("EVHOOKD", ""), reason="LeakSanitizer must look")
+def test_no_core_dump_and_no_reading_of_its_memory(server, new_redis, tmp_path):
+    limits = pathlib.Path(f"/proc/{server.process.pid}/limits").read_text()
+    core = [line for line in limits.splitlines() if line.startswith("Max core file size")][0]
+    assert core.split()[4:6] == ["0", "0"]
+    # what belongs to an ordinary user belongs to root in /proc once it may not be looked into
+    listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    nobody = {"user": 65534, "group": 65534} if os.getuid() == 0 else {}
+    process = subprocess.Popen(
+        binary() + ["--redis", new_redis().uri] + listen,
+        env=child_environment(),
+        cwd="/",
+        stderr=subprocess.PIPE,
+        **nobody,
+    )
+    try:
+        while b"is running" not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+        process.stderr.close()
