@@ -9,7 +9,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define POOL_SPARE_MAX 1024 /* endpoints without a connection whose TLS session is kept */
+
 TAILQ_HEAD(pool_list, conn);
+TAILQ_HEAD(pool_spares, pool_host);
 
 /* What connections must share to serve each other's requests. */
 struct pool_key {
@@ -21,18 +24,21 @@ struct pool_key {
 struct pool_host {
 	struct pool_key key;
 	struct pool_list idle; /* the last used first */
-	size_t conns;          /* idle and in use; the host goes with the last */
+	size_t conns;          /* idle and in use; without any, it stays while it has a session */
 	SSL_SESSION *session;
+	bool is_spare;
+	TAILQ_ENTRY(pool_host) spare; /* in pool->spares: has a session and no connection */
 	UT_hash_handle hh;
 };
 
 struct pool {
 	struct pool_opts opts;
 	struct pool_host *hosts;
-	struct pool_list all;  /* by `all` */
-	struct pool_list idle; /* by `list`: the last used first */
-	struct pool_list dead; /* by `list`: to be freed from the loop */
-	size_t nopen, nidle;
+	struct pool_list all;      /* by `all` */
+	struct pool_list idle;     /* by `list`: the last used first */
+	struct pool_list dead;     /* by `list`: to be freed from the loop */
+	struct pool_spares spares; /* the last used first */
+	size_t nopen, nidle, nspares;
 	struct event reap;  /* frees the dead */
 	struct event timer; /* closes the oldest idle one */
 };
@@ -50,6 +56,7 @@ pool_new(const struct pool_opts *opts)
 	TAILQ_INIT(&pool->all);
 	TAILQ_INIT(&pool->idle);
 	TAILQ_INIT(&pool->dead);
+	TAILQ_INIT(&pool->spares);
 	event_assign(&pool->reap, opts->base, -1, 0, pool_ev_reap, pool);
 	event_assign(&pool->timer, opts->base, -1, 0, pool_ev_timer, pool);
 	return pool;
@@ -66,6 +73,35 @@ pool_leave_idle(struct pool *pool, struct conn *conn)
 	pool->nidle--;
 }
 
+static void
+pool_leave_spares(struct pool *pool, struct pool_host *host)
+{
+	TAILQ_REMOVE(&pool->spares, host, spare);
+	host->is_spare = false;
+	pool->nspares--;
+}
+
+/* It has no connection. */
+static void
+pool_drop_host(struct pool *pool, struct pool_host *host)
+{
+	if (host->is_spare)
+		pool_leave_spares(pool, host);
+	HASH_DEL(pool->hosts, host);
+	SSL_SESSION_free(host->session);
+	free(host);
+}
+
+/* The last connection is gone: its session spares the next one a handshake. */
+static void
+pool_spare_host(struct pool *pool, struct pool_host *host)
+{
+	TAILQ_INSERT_HEAD(&pool->spares, host, spare);
+	host->is_spare = true;
+	if (++pool->nspares > POOL_SPARE_MAX)
+		pool_drop_host(pool, TAILQ_LAST(&pool->spares, pool_spares));
+}
+
 /* conn is in no list but `all`. */
 static void
 pool_end(struct pool *pool, struct conn *conn)
@@ -79,9 +115,10 @@ pool_end(struct pool *pool, struct conn *conn)
 	conn_free(conn);
 	if (--host->conns > 0)
 		return;
-	HASH_DEL(pool->hosts, host);
-	SSL_SESSION_free(host->session);
-	free(host);
+	if (host->session == NULL)
+		pool_drop_host(pool, host);
+	else
+		pool_spare_host(pool, host);
 }
 
 void
@@ -93,6 +130,8 @@ pool_free(struct pool *pool)
 		return;
 	while ((conn = TAILQ_FIRST(&pool->all)) != NULL)
 		pool_end(pool, conn);
+	while (!TAILQ_EMPTY(&pool->spares))
+		pool_drop_host(pool, TAILQ_FIRST(&pool->spares));
 	event_del(&pool->reap);
 	event_del(&pool->timer);
 	free(pool);
@@ -132,7 +171,7 @@ pool_take(struct pool *pool, const struct url *url, bool verify)
 			return conn;
 		pool_end(pool, conn);
 		if (last)
-			break; /* the host went with it */
+			break; /* the host may have gone with it */
 	}
 	return NULL;
 }
@@ -145,8 +184,11 @@ pool_host(struct pool *pool, const struct url *url, bool verify)
 	struct pool_host *host;
 
 	HASH_FIND(hh, pool->hosts, &key, len, host);
-	if (host != NULL)
+	if (host != NULL) {
+		if (host->is_spare)
+			pool_leave_spares(pool, host);
 		return host;
+	}
 	host = xcalloc(1, sizeof *host);
 	memcpy(&host->key, &key, len);
 	TAILQ_INIT(&host->idle);

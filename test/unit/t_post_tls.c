@@ -246,7 +246,7 @@ test_sessions(void **state)
 	}
 }
 
-/* A session outlives the connection that brought it, while the endpoint has another. */
+/* A session outlives the connection that brought it. */
 static void
 test_session_of_closed(void **state)
 {
