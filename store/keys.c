@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "store/keys.h"
@@ -36,10 +37,18 @@ keys_crc16(const char *s, size_t n)
 	return crc;
 }
 
+/* The CRC of the tenant asked for last is remembered: mostly it is asked for again. */
 unsigned
 keys_shard(const struct keys *keys, const struct uuid *tenant)
 {
-	return keys_crc16(tenant->s, UUID_LEN) % keys->shards;
+	static struct uuid last;
+	static unsigned crc;
+
+	if (memcmp(last.s, tenant->s, UUID_LEN) != 0) {
+		last = *tenant;
+		crc = keys_crc16(tenant->s, UUID_LEN);
+	}
+	return crc % keys->shards;
 }
 
 const char *

@@ -1,21 +1,47 @@
-/* Publishing: the events of a request and every delivery that they cause, in one script. */
+/*
+ * Publishing: the events of a request and every delivery that they cause, in one script.
+ *
+ * The requests of one tenant that come in one turn of the loop share a command: what the script
+ * looks up is the same for all of them.  Each is still stored as a whole or not at all, and
+ * answered alone.
+ */
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/encode.h"
 #include "base/log.h"
 #include "store/events.h"
 #include "store/store_internal.h"
 
+#define BATCH_EVENTS_MAX 1000
+#define BATCH_BYTES_MAX (256 * 1024)
+
+/* One request. */
 struct publish_op {
-	struct store *store;
-	size_t n;
+	STAILQ_ENTRY(publish_op) entry;
+	size_t n; /* events */
 	events_publish_fn *fn;
 	void *arg;
-	/* with --redis-wait: the script's answer is kept until enough replicas have it */
-	bool waits;
-	struct publish_result *result;
+	struct publish_result *result; /* NULL until the script answered */
+};
+
+/* One command.  While it is open it can take more requests. */
+struct publish_batch {
+	STAILQ_ENTRY(publish_batch) entry; /* in the store's list of open ones */
+	struct store *store;
+	struct uuid tenant;
+	char *trace_parent;
+	char *trace_state;
+	struct redis_cmd *cmd;
+	STAILQ_HEAD(, publish_op) ops;
+	size_t n; /* events of all of them */
+};
+
+struct publisher {
+	struct event *flush;
+	STAILQ_HEAD(, publish_batch) open;
 };
 
 static void
@@ -73,41 +99,39 @@ publish_read_target(struct publish_target *target, const char **at)
 }
 
 static size_t
-publish_count_targets(const redisReply *reply, size_t first)
+publish_count_targets(const redisReply *reply, size_t at, size_t n)
 {
 	size_t spaces = 0;
 
-	for (size_t i = first; i < reply->elements; i++)
+	for (size_t i = at; i < at + n; i++)
 		for (const char *s = reply_text(reply, i, NULL); *s != '\0'; s++)
 			spaces += *s == ' ';
 	return spaces / 3;
 }
 
+/* The i-th request's events begin at the element `at`. */
 static int
-publish_read_stored(struct publish_result *result, const redisReply *reply, size_t n)
+publish_read_stored(struct publish_result *result, const redisReply *reply, size_t at, size_t n)
 {
-	const size_t first = 2;
 	struct publish_target *target;
 
-	if (reply->elements != first + n)
-		return -1;
-	target = xcalloc(publish_count_targets(reply, first) + 1, sizeof *target);
 	result->outcome = PUBLISH_STORED;
 	result->lease_end = reply_int(reply, 1);
 	result->events = xcalloc(n, sizeof *result->events);
 	result->n = n;
+	target = xcalloc(publish_count_targets(reply, at, n) + 1, sizeof *target);
 	result->events[0].targets = target;
 	for (size_t i = 0; i < n; i++) {
 		struct publish_event *event = &result->events[i];
-		const char *at = reply_text(reply, first + i, NULL);
+		const char *text = reply_text(reply, at + i, NULL);
 		size_t len;
-		const char *word = publish_word(&at, &len);
+		const char *word = publish_word(&text, &len);
 
 		event->targets = target;
 		if (ulid_parse(&event->locator, word, len) != 0)
 			return -1;
-		for (; *at != '\0'; event->ntargets++)
-			if (publish_read_target(target++, &at) != 0)
+		for (; *text != '\0'; event->ntargets++)
+			if (publish_read_target(target++, &text) != 0)
 				return -1;
 	}
 	return 0;
@@ -129,24 +153,25 @@ publish_read_replay(struct publish_result *result, const char *at, size_t n)
 	return 0;
 }
 
-/* NULL when the answer is none of the script's. */
+/* What the answer says of n events from the element `at` on; NULL when it is none of the script's.
+ */
 static struct publish_result *
-publish_read(const redisReply *reply, size_t n)
+publish_read(const redisReply *reply, size_t at, size_t n)
 {
 	struct publish_result *result = xcalloc(1, sizeof *result);
 	int rc = -1;
 
-	if (reply_is(reply, 0, "ok")) {
-		rc = publish_read_stored(result, reply, n);
-	} else if (reply_is(reply, 0, "replay")) {
-		rc = publish_read_replay(result, reply_text(reply, 1, NULL), n);
-	} else if (reply_is(reply, 0, "conflict")) {
+	if (reply_is(reply, 0, "conflict")) {
 		result->outcome = PUBLISH_CONFLICT;
 		rc = 0;
-	} else if (reply_is(reply, 0, "fanout")) {
+	} else if (reply_is(reply, 0, "replay")) {
+		rc = publish_read_replay(result, reply_text(reply, 1, NULL), n);
+	} else if (reply_is(reply, 0, "ok") && *reply_text(reply, at, NULL) == '!') {
 		result->outcome = PUBLISH_FANOUT;
-		result->fanout = reply_int(reply, 1);
+		result->fanout = strtoll(reply_text(reply, at, NULL) + 2, NULL, 10);
 		rc = 0;
+	} else if (reply_is(reply, 0, "ok") && at + n <= reply->elements) {
+		rc = publish_read_stored(result, reply, at, n);
 	}
 	if (rc == 0)
 		return result;
@@ -155,39 +180,68 @@ publish_read(const redisReply *reply, size_t n)
 	return NULL;
 }
 
+/* Answers every request of the batch, and frees it. */
 static void
-publish_finish(struct publish_op *op, enum store_err err)
+publish_finish(struct publish_batch *batch, enum store_err err)
 {
-	op->fn(op->arg, err, err == STORE_OK ? op->result : NULL);
-	publish_result_free(op->result);
-	free(op);
+	struct publish_op *op;
+
+	while ((op = STAILQ_FIRST(&batch->ops)) != NULL) {
+		STAILQ_REMOVE_HEAD(&batch->ops, entry);
+		if (err == STORE_OK && op->result != NULL)
+			op->fn(op->arg, STORE_OK, op->result);
+		else
+			op->fn(op->arg, STORE_UNAVAILABLE, NULL);
+		publish_result_free(op->result);
+		free(op);
+	}
+	free(batch->trace_parent);
+	free(batch->trace_state);
+	free(batch);
 }
 
 static void
 publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 {
-	struct publish_op *op = arg;
+	struct publish_batch *batch = arg;
+	enum store_err err = store_judge("publish", answer, reply);
+	struct publish_op *op;
+	size_t at = 2;
 
-	if (store_judge("publish", answer, reply) == STORE_OK)
-		op->result = publish_read(reply, op->n);
-	if (!op->waits)
-		publish_finish(op, op->result == NULL ? STORE_UNAVAILABLE : STORE_OK);
+	if (err == STORE_OK)
+		STAILQ_FOREACH(op, &batch->ops, entry)
+		{
+			op->result = publish_read(reply, at, op->n);
+			at += op->n;
+		}
+	if (batch->store->opts.redis_wait == 0)
+		publish_finish(batch, err);
 }
 
+static bool
+publish_wrote(const struct publish_batch *batch)
+{
+	const struct publish_op *op;
+
+	STAILQ_FOREACH(op, &batch->ops, entry)
+	if (op->result != NULL && op->result->outcome == PUBLISH_STORED)
+		return true;
+	return false;
+}
+
+/* With --redis-wait the script's answer has been kept until enough replicas have what it wrote. */
 static void
 publish_on_replicated(void *arg, enum answer answer, const redisReply *reply)
 {
-	struct publish_op *op = arg;
+	struct publish_batch *batch = arg;
 	enum store_err err = store_judge("WAIT", answer, reply);
 
-	if (op->result == NULL)
-		err = STORE_UNAVAILABLE;
-	else if (err == STORE_OK && reply->integer < op->store->opts.redis_wait &&
-		 op->result->outcome == PUBLISH_STORED) {
+	if (err == STORE_OK && reply->integer < batch->store->opts.redis_wait &&
+	    publish_wrote(batch)) {
 		log_msg(LOG_WARN, "only %lld replicas had an event in time", reply->integer);
 		err = STORE_UNAVAILABLE;
 	}
-	publish_finish(op, err);
+	publish_finish(batch, err);
 }
 
 /* --- asking --- */
@@ -221,34 +275,14 @@ publish_arg_draft(struct redis_cmd *cmd, const struct event_draft *draft, const 
 }
 
 static void
-publish_send_wait(struct publish_op *op)
+publish_arg_head(struct redis_cmd *cmd, const struct publish_request *request)
 {
-	struct redis_cmd *cmd = redis_cmd_new();
-
-	op->waits = true;
-	redis_args(cmd, "WAIT");
-	redis_argi(cmd, op->store->opts.redis_wait);
-	redis_argi(cmd, op->store->opts.timeout_ms / 2);
-	redis_send(op->store->redis, cmd, publish_on_replicated, op);
-}
-
-void
-events_publish(
-    struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg)
-{
-	struct publish_op *op = xcalloc(1, sizeof *op);
-	struct redis_cmd *cmd = store_script(store, "publish", &request->tenant);
-	char suffix[LOCATOR_SUFFIX_LEN + 1];
-
-	op->store = store;
-	op->n = request->n;
-	op->fn = fn;
-	op->arg = arg;
 	redis_arg(cmd, request->tenant.s, UUID_LEN);
 	redis_argi(cmd, request->lease_ms);
 	redis_argi(cmd, (int64_t)request->max_leases);
 	redis_argi(cmd, request->max_fanout);
 	redis_argi(cmd, request->max_pending);
+	redis_argi(cmd, request->max_diverted);
 	if (request->idempotency_key != NULL) {
 		publish_arg_sha256(cmd, request->idempotency_key, strlen(request->idempotency_key));
 		publish_arg_sha256(cmd, request->body, request->body_len);
@@ -261,15 +295,133 @@ events_publish(
 	redis_args(cmd, request->note_tenant ? "1" : "");
 	redis_args(cmd, request->trace_parent);
 	redis_args(cmd, request->trace_state);
-	redis_argi(cmd, request->max_diverted);
 	redis_argi(cmd, (int64_t)request->nfull);
 	for (size_t i = 0; i < request->nfull; i++)
 		redis_arg(cmd, request->full[i].s, ULID_LEN);
+}
+
+static struct publish_batch *
+publish_batch_new(struct store *store, const struct publish_request *request)
+{
+	struct publish_batch *batch = xcalloc(1, sizeof *batch);
+
+	batch->store = store;
+	batch->tenant = request->tenant;
+	batch->trace_parent = xstrdup(request->trace_parent);
+	batch->trace_state = xstrdup(request->trace_state);
+	STAILQ_INIT(&batch->ops);
+	batch->cmd = store_script(store, "publish", &request->tenant);
+	publish_arg_head(batch->cmd, request);
+	return batch;
+}
+
+static void
+publish_batch_add(struct publish_batch *batch, const struct publish_request *request,
+    events_publish_fn *fn, void *arg)
+{
+	struct publish_op *op = xcalloc(1, sizeof *op);
+	char suffix[LOCATOR_SUFFIX_LEN + 1];
+
+	op->n = request->n;
+	op->fn = fn;
+	op->arg = arg;
+	STAILQ_INSERT_TAIL(&batch->ops, op, entry);
+	batch->n += request->n;
 	for (size_t i = 0; i < request->n; i++) {
 		locator_suffix(suffix, &request->tenant);
-		publish_arg_draft(cmd, &request->drafts[i], suffix);
+		redis_args(batch->cmd, i == 0 ? "1" : "");
+		publish_arg_draft(batch->cmd, &request->drafts[i], suffix);
 	}
-	redis_send(store->redis, cmd, publish_on_stored, op);
-	if (store->opts.redis_wait > 0)
-		publish_send_wait(op);
+}
+
+static void
+publish_batch_send(struct publish_batch *batch)
+{
+	const struct store *store = batch->store;
+	struct redis_cmd *wait;
+
+	redis_send(store->redis, batch->cmd, publish_on_stored, batch);
+	if (store->opts.redis_wait == 0)
+		return;
+	wait = redis_cmd_new();
+	redis_args(wait, "WAIT");
+	redis_argi(wait, store->opts.redis_wait);
+	redis_argi(wait, store->opts.timeout_ms / 2);
+	redis_send(store->redis, wait, publish_on_replicated, batch);
+}
+
+/* --- gathering --- */
+
+static bool
+publish_batch_takes(const struct publish_batch *batch, const struct publish_request *request)
+{
+	return strcmp(batch->tenant.s, request->tenant.s) == 0 && !request->note_tenant &&
+	       batch->n + request->n <= BATCH_EVENTS_MAX &&
+	       redis_cmd_size(batch->cmd) + request->body_len <= BATCH_BYTES_MAX &&
+	       strcmp(batch->trace_parent, request->trace_parent) == 0 &&
+	       strcmp(batch->trace_state, request->trace_state) == 0;
+}
+
+void
+events_publish(
+    struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg)
+{
+	struct publisher *publisher = store->publisher;
+	struct publish_batch *batch;
+
+	if (request->idempotency_key != NULL) {
+		batch = publish_batch_new(store, request);
+		publish_batch_add(batch, request, fn, arg);
+		publish_batch_send(batch);
+		return;
+	}
+	STAILQ_FOREACH(batch, &publisher->open, entry)
+	if (publish_batch_takes(batch, request))
+		break;
+	if (batch == NULL) {
+		batch = publish_batch_new(store, request);
+		STAILQ_INSERT_HEAD(&publisher->open, batch, entry);
+		event_active(publisher->flush, EV_TIMEOUT, 1);
+	}
+	publish_batch_add(batch, request, fn, arg);
+}
+
+static void
+publisher_flush(struct publisher *publisher)
+{
+	struct publish_batch *batch;
+
+	while ((batch = STAILQ_FIRST(&publisher->open)) != NULL) {
+		STAILQ_REMOVE_HEAD(&publisher->open, entry);
+		publish_batch_send(batch);
+	}
+}
+
+/* Runs behind all that the loop found to do this turn. */
+static void
+publisher_ev_flush(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	publisher_flush(arg);
+}
+
+struct publisher *
+publisher_new(struct event_base *base)
+{
+	struct publisher *publisher = xcalloc(1, sizeof *publisher);
+
+	STAILQ_INIT(&publisher->open);
+	publisher->flush = evtimer_new(base, publisher_ev_flush, publisher);
+	if (publisher->flush == NULL)
+		abort();
+	return publisher;
+}
+
+void
+publisher_free(struct publisher *publisher)
+{
+	publisher_flush(publisher);
+	event_free(publisher->flush);
+	free(publisher);
 }

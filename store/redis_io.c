@@ -57,6 +57,12 @@ redis_arg(struct redis_cmd *cmd, const void *p, size_t n)
 	cmd->argc++;
 }
 
+size_t
+redis_cmd_size(const struct redis_cmd *cmd)
+{
+	return cmd->bytes.len;
+}
+
 void
 redis_args(struct redis_cmd *cmd, const char *s)
 {

@@ -220,6 +220,7 @@ store_new(const struct store_opts *opts, const char **why)
 	store->opts.redis_uri = NULL;
 	keys_init(&store->keys, opts->shards);
 	store->reseal = reseal_new(store);
+	store->publisher = publisher_new(opts->base);
 	store->redis = redis_new(&redis);
 	redis.label = "redis-hints";
 	redis.on_setup = store_on_hints_setup;
@@ -235,6 +236,7 @@ store_free(struct store *store)
 	if (store == NULL)
 		return;
 	reseal_stop(store->reseal);
+	publisher_free(store->publisher);
 	redis_free(store->hints);
 	redis_free(store->redis);
 	reseal_free(store->reseal);

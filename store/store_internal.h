@@ -15,12 +15,17 @@ struct store {
 	struct redisuri uri;
 	struct keys keys;
 	struct redis *redis;
+	struct publisher *publisher; /* gathers the publish requests of a turn */
 	struct redis *hints; /* the connection that is subscribed to the channel of changes */
 	char *warned;        /* what was warned about at the last connect, to say it once */
 	struct reseal *reseal;
 	int64_t complained_ms; /* when the last unreadable webhook was named in the log ... */
 	int64_t uncomplained;  /* ... and how many were not since */
 };
+
+struct publisher *publisher_new(struct event_base *base);
+/* Sends what was gathered; before the connection is freed, which answers it. */
+void publisher_free(struct publisher *publisher);
 
 /* A script command for the shard of a tenant. */
 struct redis_cmd *store_script(
