@@ -35,8 +35,10 @@ retry_after_ms(const char *value, int64_t now_ms)
 		n--;
 	if (n == 0)
 		return -1;
-	if (strspn(value, "0123456789") == n)
+	if (strspn(value, "0123456789") == n) {
+		n -= strspn(value, "0");
 		return n > 6 ? RETRY_AFTER_MAX_MS : strtol(value, NULL, 10) * 1000;
+	}
 	if (http_date_parse(value, n, &at) != 0)
 		return -1;
 	return at > now_ms ? at - now_ms : 0;
