@@ -27,6 +27,13 @@ def format_ms(ms):
     return at.strftime("%Y-%m-%dT%H:%M:%S") + f".{ms % 1000:03d}Z"
 
 
+def parse_ms(datetime_text):
+    """The milliseconds that a datetime of a response stands for."""
+    assert DATETIME.match(datetime_text), datetime_text
+    at = datetime.datetime.strptime(datetime_text, "%Y-%m-%dT%H:%M:%S.%fZ")
+    return round(at.replace(tzinfo=datetime.timezone.utc).timestamp() * 1000)
+
+
 def expect(response, status):
     """The response, after a check of its status; errors show what the server said."""
     assert response.status == status, f"expected {status}, got {response}"
@@ -122,6 +129,42 @@ class Tenant:
     def names(self, **query):
         return [item["name"] for item in self.list(**query)["items"]]
 
+    # --- failure handling
+
+    def attempts(self, webhook, **query):
+        """The items of the list of attempts, newest first."""
+        return expect(self.client.get(self.webhook_path(webhook, "attempts"), **query), 200).json()[
+            "items"
+        ]
+
+    def diverted(self, webhook, **query):
+        """The list of diverted events, oldest first."""
+        return expect(self.client.get(self.webhook_path(webhook, "diverted"), **query), 200).json()
+
+    def diverted_path(self, webhook, event, *more):
+        locator = event["locator"] if isinstance(event, dict) else event
+        return self.webhook_path(webhook, "diverted", locator, *more)
+
+    def try_resend(self, webhook, event):
+        return self.client.post(self.diverted_path(webhook, event, "resend"), {})
+
+    def resend(self, webhook, event):
+        assert expect(self.try_resend(webhook, event), 202).json() == {}
+
+    def try_resend_all(self, webhook):
+        return self.client.post(self.webhook_path(webhook, "diverted", "resend"), {})
+
+    def try_test(self, webhook):
+        return self.client.post(self.webhook_path(webhook, "test"), {})
+
+    def unsuspend(self, webhook):
+        expect(self.client.patch(self.webhook_path(webhook, "unsuspend")), 204)
+
+    def stats(self, webhook):
+        """What the extended list says of a webhook."""
+        items = self.list(extended="true")["items"]
+        return next(i["stats"] for i in items if i["locator"] == webhook["locator"])
+
     # --- events
 
     def try_publish(self, body, headers=None):
@@ -179,6 +222,24 @@ class Keys:
 
     def queue(self, locator):
         return f"{self.prefix}q:{locator}"
+
+    def alerts(self, locator):
+        return f"{self.prefix}q:{locator}:alert"
+
+    def retries(self, locator):
+        return f"{self.prefix}rt:{locator}"
+
+    def diverted(self, locator):
+        return f"{self.prefix}dv:{locator}"
+
+    def diverted_order(self, locator):
+        return f"{self.prefix}dvx:{locator}"
+
+    def attempts(self, locator):
+        return f"{self.prefix}at:{locator}"
+
+    def state(self, locator):
+        return f"{self.prefix}st:{locator}"
 
     def request(self, request_id):
         return f"{self.prefix}req:{self.tenant}:{request_id}"
