@@ -45,9 +45,9 @@ words_tls(const struct conn *conn, char *buf, size_t cap)
 	if (conn_is_late(conn))
 		return words_timeout(conn);
 	if (conn->verify_error == X509_V_ERR_HOSTNAME_MISMATCH)
-		return "TLS: host name mismatch";
+		return "TLS: the certificate is for another host name";
 	if (conn->verify_error == X509_V_ERR_IP_ADDRESS_MISMATCH)
-		return "TLS: IP address mismatch";
+		return "TLS: the certificate is for another IP address";
 	if (conn->verify_error != X509_V_OK)
 		snprintf(buf, cap, "TLS: %s", X509_verify_cert_error_string(conn->verify_error));
 	else

@@ -114,7 +114,7 @@ def test_names_and_forbidden_addresses(alone, name_server, receiver):
 @pytest.mark.parametrize(
     "kind, words",
     {
-        "wrong-host": r"host|name",
+        "wrong-host": r"for another",
         "expired": r"expired",
         "not-yet": r"not yet valid",
         "self-signed": r"self.signed",
@@ -131,7 +131,8 @@ def test_certificates(tenant, receiver, certs, kind, words):
     until_outcomes(tenant, lenient, "delivered")
 
 
-def test_tls_to_a_plain_server_and_the_other_way_round(tenant, receiver, certs):
+def test_tls_to_a_plain_server_and_the_other_way_round(alone, receiver, certs):
+    tenant = Tenant(alone(delivery_timeout="1s").client())
     plain, secure = receiver(), receiver(tls=certs.server())
     to_plain = tenant.create(
         plain.url().replace("http:", "https:"), failureHandling=only_timeout()
@@ -140,11 +141,11 @@ def test_tls_to_a_plain_server_and_the_other_way_round(tenant, receiver, certs):
         secure.url().replace("https:", "http:"), failureHandling=only_timeout()
     )
     event = tenant.publish()
-    assert_timeout(tenant, to_plain, event, r"TLS|SSL|closed|reset")
+    assert_timeout(tenant, to_plain, event, "TLS")
     assert_timeout(tenant, to_secure, event, r"closed|reset|HTTP|answer")
 
 
-def test_an_interim_answer_is_no_answer_in_the_end(tenant, receiver):
+def test_an_interim_answer_is_no_answer_in_the_end(tenant, receiver, event):
     """100 is skipped; another 1xx is skipped or counts under 4xx, and never hangs or succeeds
     where the final answer failed."""
     early = b"HTTP/1.1 %d Early\r\nLink: </a>\r\n\r\n"
@@ -156,20 +157,21 @@ def test_an_interim_answer_is_no_answer_in_the_end(tenant, receiver):
         (early % 102 + final % 503, {503, 102}),
         (early % 103 + final % 404, {404, 103}),
     ]
+    release = event()
     hooks = [
         tenant.create(
-            receiver(default=Bytes(data)).url(), failureHandling=policy(divert=True)
+            receiver(default=Bytes(data, hold=release)).url(), failureHandling=policy(divert=True)
         )
         for data, _ in cases
     ]
     under_4xx = tenant.create(
-        receiver(default=Bytes(early % 103 + final % 404)).url(),
+        receiver(default=Bytes(early % 103 + final % 404, hold=release)).url(),
         failureHandling=policy(triggers=["4xx"], divert=True),
     )
     tenant.publish()
     for (data, statuses), webhook in zip(cases, hooks):
         (attempt,) = until_attempts(tenant, webhook, 1)
-        assert attempt["statusCode"] in statuses, (data, attempt)
+        assert attempt["statusCode"] in statuses, (data, attempt["failureMessage"])
         assert (attempt["outcome"] == "delivered") == (attempt["statusCode"] == 200)
         if attempt["statusCode"] != 200:
             assert attempt["failureTrigger"] == str(attempt["statusCode"])

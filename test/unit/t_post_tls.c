@@ -103,7 +103,8 @@ test_verify(void **state)
 {
 	(void)state;
 	expect(&ca, "IP:127.0.0.1", -DAY, DAY, NULL);
-	expect(&ca, "DNS:127.0.0.1,IP:127.0.0.2", -DAY, DAY, "TLS: IP address mismatch");
+	expect(&ca, "DNS:127.0.0.1,IP:127.0.0.2", -DAY, DAY,
+	    "TLS: the certificate is for another IP address");
 	expect(&ca, "IP:127.0.0.1", -DAY, -1, "TLS: certificate has expired");
 	expect(&ca, "IP:127.0.0.1", DAY, 2 * DAY, "TLS: certificate is not yet valid");
 	expect(&other_ca, "IP:127.0.0.1", -DAY, DAY, "TLS: unable to get local issuer certificate");
@@ -118,8 +119,8 @@ test_names(void **state)
 	static const struct {
 		const char *san, *message;
 	} cases[] = {{"DNS:localhost", ""}, {"DNS:LOCALHOST,DNS:x.test", ""},
-	    {"DNS:other.test,IP:127.0.0.1", "TLS: host name mismatch"},
-	    {"DNS:local*", "TLS: host name mismatch"}};
+	    {"DNS:other.test,IP:127.0.0.1", "TLS: the certificate is for another host name"},
+	    {"DNS:local*", "TLS: the certificate is for another host name"}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
