@@ -15,7 +15,7 @@ def policy(*, retries=None, interval=100, pattern="linear", **more):
     return more
 
 
-def until_attempts(tenant, webhook, count, **query):
+def until_attempts(tenant, webhook, count, /, **query):
     """Waits until so many attempts are recorded, and gives them, newest first."""
     until(
         lambda: len(tenant.attempts(webhook, **query)) >= count,
