@@ -266,10 +266,12 @@ redis_go_down(struct redis *redis)
 static void
 redis_come_up(struct redis *redis)
 {
-	log_begin(LOG_INFO, "redis is up");
-	log_str("connection", redis->opts.label);
-	log_str("address", redis_address(redis));
-	log_end();
+	if (log_on(LOG_INFO)) {
+		log_begin(LOG_INFO, "redis is up");
+		log_str("connection", redis->opts.label);
+		log_str("address", redis_address(redis));
+		log_end();
+	}
 	free(redis->last_fault);
 	redis->last_fault = NULL;
 	redis->backoff_ms = REDIS_BACKOFF_MIN_MS;

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The rooms base <- proto <- store <- deliver <- server: an include points only to the left, and each
-# foreign library is used in its own place only.
+# The rooms base <- proto <- store <- deliver <- server, and store <- ctl: an include points only to
+# the left, and each foreign library is used in its own place only.
 set -eu
 cd "${srcdir:-.}"
 LC_ALL=C
@@ -20,7 +20,7 @@ forbid() {
 
 # The files matching the first pattern, without those matching the second.
 files() {
-	find base proto store deliver server -name '*.[ch]' | grep -E "$1" | grep -vE "${2:-^$}" || true
+	find base proto store deliver server ctl -name '*.[ch]' | grep -E "$1" | grep -vE "${2:-^$}" || true
 }
 
 count=$(files . | wc -l)
@@ -29,21 +29,23 @@ count=$(files . | wc -l)
 # Paths hold no blanks, so that word splitting is what is wanted.
 # shellcheck disable=SC2046
 {
-	forbid 'base knows no other room' '#include "(proto|store|deliver|server)/' $(files '^base/')
-	forbid 'proto knows only base' '#include "(store|deliver|server)/' $(files '^proto/')
-	forbid 'store knows only base and proto' '#include "(deliver|server)/' $(files '^store/')
-	forbid 'deliver does not know server' '#include "server/' $(files '^deliver/')
+	forbid 'base knows no other room' '#include "(proto|store|deliver|server|ctl)/' $(files '^base/')
+	forbid 'proto knows only base' '#include "(store|deliver|server|ctl)/' $(files '^proto/')
+	forbid 'store knows only base and proto' '#include "(deliver|server|ctl)/' $(files '^store/')
+	forbid 'deliver does not know server' '#include "(server|ctl)/' $(files '^deliver/')
+	forbid 'server does not know ctl' '#include "ctl/' $(files '^server/')
+	forbid 'ctl knows only base, proto and store' '#include "(deliver|server)/' $(files '^ctl/')
 	# "config.h" would find server/config.h: the one of configure is <config.h>.
 	forbid 'own files are included as "room/file.h"' '#include "[^/"]*"' $(files .)
-	forbid 'no way around the rooms' '#include ("(\.|/|.*/\.\.)|<(base|proto|store|deliver|server)/)' $(files .)
+	forbid 'no way around the rooms' '#include ("(\.|/|.*/\.\.)|<(base|proto|store|deliver|server|ctl)/)' $(files .)
 
 	forbid 'only proto/json* uses yajl' '#include <yajl/' $(files . '^proto/json[a-z0-9_]*\.[ch]$')
 	forbid 'only store/ uses hiredis' '#include <hiredis/' $(files . '^store/')
 	forbid 'base and proto have no event loop' '#include <event2/' $(files '^(base|proto)/')
-	forbid 'only deliver/ and the server'\''s http*, guard, call use evhttp' '#include <event2/http' \
-		$(files . '^deliver/|^server/(http[a-z0-9_]*|guard|call)\.[ch]$')
-	forbid 'only deliver/ and server/http.c have TLS connections' '#include <event2/bufferevent_ssl' \
-		$(files . '^deliver/|^server/http\.c$')
+	forbid 'only deliver/, the server'\''s http*, guard, call and some of ctl/ use evhttp' '#include <event2/http' \
+		$(files . '^deliver/|^server/(http[a-z0-9_]*|guard|call)\.[ch]$|^ctl/(http|cmd_listen|received)\.[ch]$')
+	forbid 'only deliver/, server/http.c and ctl/http.c have TLS connections' '#include <event2/bufferevent_ssl' \
+		$(files . '^deliver/|^(server|ctl)/http\.c$')
 }
 
 if [ -s "$found" ]; then

@@ -1,0 +1,151 @@
+/* A reading of /metrics. */
+#include "ctl/metrics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static struct metric *
+metrics_lookup(const struct metrics *metrics, const char *name, size_t n)
+{
+	for (size_t i = metrics->n; i-- > 0;)
+		if (strncmp(metrics->list[i].name, name, n) == 0 &&
+		    metrics->list[i].name[n] == '\0')
+			return &metrics->list[i];
+	return NULL;
+}
+
+const struct metric *
+metrics_find(const struct metrics *metrics, const char *name)
+{
+	return metrics_lookup(metrics, name, strlen(name));
+}
+
+/* "# TYPE name type" */
+static void
+metrics_declare(struct metrics *metrics, const char *line)
+{
+	static const char *const types[] = {"counter", "gauge", "histogram"};
+	size_t n = strcspn(line, " ");
+
+	if (line[n] == '\0' || metrics_lookup(metrics, line, n) != NULL)
+		return;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		if (strcmp(line + n + 1, types[i]) == 0) {
+			metrics->list =
+			    xreallocarray(metrics->list, metrics->n + 1, sizeof *metrics->list);
+			metrics->list[metrics->n++] =
+			    (struct metric){.name = xstrndup(line, n), .type = (enum metric_type)i};
+		}
+}
+
+static void
+metrics_add_bucket(struct metric *metric, const char *labels, double value)
+{
+	const char *le = strstr(labels, "le=\"");
+	double bound;
+
+	if (le == NULL)
+		return;
+	bound = strtod(le + 4, NULL); /* "+Inf" too */
+	for (size_t i = 0; i < metric->nbuckets; i++)
+		if (!(metric->buckets[i].le < bound) && !(metric->buckets[i].le > bound)) {
+			metric->buckets[i].count += value;
+			return;
+		}
+	metric->buckets =
+	    xreallocarray(metric->buckets, metric->nbuckets + 1, sizeof *metric->buckets);
+	metric->buckets[metric->nbuckets++] = (struct metric_bucket){bound, value};
+}
+
+/* name{labels} value */
+static void
+metrics_add_sample(struct metrics *metrics, const char *line)
+{
+	size_t n = strcspn(line, "{ ");
+	const char *space = strrchr(line, ' ');
+	struct metric *metric;
+	double value;
+
+	if (space == NULL)
+		return;
+	value = strtod(space + 1, NULL);
+	metric = metrics_lookup(metrics, line, n);
+	if (metric != NULL && metric->type != METRIC_HISTOGRAM) {
+		metric->value += value;
+	} else if (n > 7 && memcmp(line + n - 7, "_bucket", 7) == 0) {
+		metric = metrics_lookup(metrics, line, n - 7);
+		if (metric != NULL)
+			metrics_add_bucket(metric, line + n, value);
+	} else if (n > 6 && memcmp(line + n - 6, "_count", 6) == 0) {
+		metric = metrics_lookup(metrics, line, n - 6);
+		if (metric != NULL)
+			metric->value += value;
+	}
+}
+
+void
+metrics_read(struct metrics *metrics, struct buf *text, int64_t at_ms)
+{
+	char *copy = xstrdup(buf_str(text)), *rest = copy, *line;
+
+	*metrics = (struct metrics){.at_ms = at_ms};
+	while ((line = strsep(&rest, "\n")) != NULL)
+		if (strncmp(line, "# TYPE ", 7) == 0)
+			metrics_declare(metrics, line + 7);
+		else if (line[0] != '#' && line[0] != '\0')
+			metrics_add_sample(metrics, line);
+	free(copy);
+}
+
+void
+metrics_clear(struct metrics *metrics)
+{
+	for (size_t i = 0; i < metrics->n; i++) {
+		free(metrics->list[i].name);
+		free(metrics->list[i].buckets);
+	}
+	free(metrics->list);
+	*metrics = (struct metrics){0};
+}
+
+double
+metrics_rate(const struct metrics *before, const struct metrics *now, const struct metric *of)
+{
+	const struct metric *old = metrics_find(before, of->name);
+	int64_t ms = now->at_ms - before->at_ms;
+
+	if (old == NULL || ms <= 0 || of->value < old->value)
+		return 0;
+	return (of->value - old->value) * 1000 / (double)ms;
+}
+
+/* What a bucket grew by since; all of it when there is nothing before. */
+static double
+metrics_growth(const struct metric *old, const struct metric_bucket *bucket)
+{
+	for (size_t i = 0; old != NULL && i < old->nbuckets; i++)
+		if (!(old->buckets[i].le < bucket->le) && !(old->buckets[i].le > bucket->le))
+			return bucket->count < old->buckets[i].count
+				   ? bucket->count
+				   : bucket->count - old->buckets[i].count;
+	return bucket->count;
+}
+
+double
+metrics_quantile(const struct metrics *before, const struct metric *of, double share)
+{
+	const struct metric *old = metrics_find(before, of->name);
+	double all;
+
+	if (of->nbuckets == 0)
+		return -1;
+	all = metrics_growth(old, &of->buckets[of->nbuckets - 1]);
+	if (all <= 0)
+		return -1;
+	for (size_t i = 0; i < of->nbuckets; i++)
+		if (metrics_growth(old, &of->buckets[i]) >= share * all)
+			return of->buckets[i].le;
+	return of->buckets[of->nbuckets - 1].le;
+}

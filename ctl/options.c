@@ -1,0 +1,240 @@
+/* The command line of evhookctl, and the environment beside it. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "ctl/ctl.h"
+
+int
+ctl_fail(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	fputs("evhookctl: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return code;
+}
+
+static bool
+ctl_has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)) != NULL; at += n)
+		if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
+			return true;
+	return false;
+}
+
+bool
+ctl_takes(const struct ctl_command *command, const char *option)
+{
+	return ctl_has_word(ctl_common, option) || ctl_has_word(command->options, option);
+}
+
+static const struct ctl_option *
+ctl_find_option(const char *name, size_t n)
+{
+	for (const struct ctl_option *option = ctl_options; option->name != NULL; option++)
+		if (strlen(option->name) == n && memcmp(option->name, name, n) == 0)
+			return option;
+	return NULL;
+}
+
+/* Reads the option at argv[*i] and its value; *i is then at the last word read. */
+static int
+ctl_parse_option(struct ctl *ctl, int argc, char **argv, int *i)
+{
+	const char *name = argv[*i] + 2;
+	const char *equals = strchr(name, '=');
+	size_t n = equals != NULL ? (size_t)(equals - name) : strlen(name);
+	const struct ctl_option *option = ctl_find_option(name, n);
+	const char *text = equals != NULL ? equals + 1 : NULL;
+
+	if (option == NULL)
+		return ctl_fail(CTL_USAGE, "there is no option --%.*s", (int)n, name);
+	if (option->value == NULL && text != NULL)
+		return ctl_fail(CTL_USAGE, "--%s takes no value", option->name);
+	if (option->value != NULL && text == NULL) {
+		if (*i + 1 == argc)
+			return ctl_fail(CTL_USAGE, "--%s needs a value", option->name);
+		text = argv[++*i];
+	}
+	ctl->values[ctl->nvalues++] = (struct ctl_value){option, text != NULL ? text : ""};
+	return CTL_OK;
+}
+
+/* The command is the longest one that the first arguments name. */
+static void
+ctl_find_command(struct ctl *ctl)
+{
+	const struct ctl_command *command;
+
+	for (command = ctl_commands; command->name != NULL; command++) {
+		const char *space = strchr(command->name, ' ');
+		size_t n = space != NULL ? (size_t)(space - command->name) : strlen(command->name);
+
+		if (ctl->nargs == 0 || strncmp(ctl->args[0], command->name, n) != 0 ||
+		    ctl->args[0][n] != '\0')
+			continue;
+		if (space != NULL && (ctl->nargs < 2 || strcmp(ctl->args[1], space + 1) != 0))
+			continue;
+		ctl->command = command;
+		ctl->args += space != NULL ? 2 : 1;
+		ctl->nargs -= space != NULL ? 2 : 1;
+		return;
+	}
+}
+
+static int
+ctl_check(const struct ctl *ctl)
+{
+	const struct ctl_command *command = ctl->command;
+
+	for (size_t i = 0; i < ctl->nvalues; i++)
+		if (!ctl_takes(command, ctl->values[i].option->name))
+			return ctl_fail(CTL_USAGE, "%s does not take --%s", command->name,
+			    ctl->values[i].option->name);
+	if (ctl_is(ctl, "help"))
+		return CTL_OK;
+	if (ctl->nargs < command->min || ctl->nargs > command->max)
+		return ctl_fail(CTL_USAGE, "usage: evhookctl %s%s%s [OPTION...]", command->name,
+		    command->args[0] != '\0' ? " " : "", command->args);
+	return CTL_OK;
+}
+
+int
+ctl_parse(struct ctl *ctl, int argc, char **argv)
+{
+	bool options = true;
+
+	ctl->words = xcalloc((size_t)argc + 1, sizeof *ctl->words);
+	ctl->args = ctl->words;
+	ctl->values = xcalloc((size_t)argc + 1, sizeof *ctl->values);
+	for (int i = 1; i < argc; i++) {
+		int code;
+
+		if (options && strcmp(argv[i], "--") == 0) {
+			options = false;
+		} else if (options && strncmp(argv[i], "--", 2) == 0) {
+			code = ctl_parse_option(ctl, argc, argv, &i);
+			if (code != CTL_OK)
+				return code;
+		} else {
+			ctl->args[ctl->nargs++] = argv[i];
+		}
+	}
+	ctl_find_command(ctl);
+	if (ctl->command != NULL)
+		return ctl_check(ctl);
+	if (ctl_is(ctl, "help"))
+		return CTL_OK;
+	if (ctl->nargs == 0)
+		return ctl_fail(CTL_USAGE, "no command: evhookctl --help lists them");
+	return ctl_fail(CTL_USAGE, "there is no command %s%s%s: evhookctl --help lists them",
+	    ctl->args[0], ctl->nargs > 1 ? " " : "", ctl->nargs > 1 ? ctl->args[1] : "");
+}
+
+const char *
+ctl_next(const struct ctl *ctl, const char *name, size_t *at)
+{
+	while (*at < ctl->nvalues) {
+		const struct ctl_value *value = &ctl->values[(*at)++];
+
+		if (strcmp(value->option->name, name) == 0)
+			return value->text;
+	}
+	return NULL;
+}
+
+const char *
+ctl_get(const struct ctl *ctl, const char *name)
+{
+	const struct ctl_option *option = ctl_find_option(name, strlen(name));
+	const char *found = NULL, *text;
+	size_t at = 0;
+
+	while ((text = ctl_next(ctl, name, &at)) != NULL)
+		found = text;
+	if (found == NULL && option->env != NULL)
+		found = getenv(option->env);
+	return found != NULL ? found : option->deflt;
+}
+
+bool
+ctl_is(const struct ctl *ctl, const char *flag)
+{
+	size_t at = 0;
+
+	return ctl_next(ctl, flag, &at) != NULL;
+}
+
+/* All of it digits, at most max; 0 or -1. */
+static int
+ctl_read_int(const char *s, size_t n, int64_t max, int64_t *value)
+{
+	int64_t sum = 0;
+
+	if (n == 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] < '0' || s[i] > '9' || sum > (max - (s[i] - '0')) / 10)
+			return -1;
+		sum = sum * 10 + (s[i] - '0');
+	}
+	*value = sum;
+	return 0;
+}
+
+int
+ctl_int(const struct ctl *ctl, const char *name, int64_t min, int64_t max, int64_t *n)
+{
+	const char *text = ctl_get(ctl, name);
+	int64_t value;
+
+	if (text == NULL)
+		return CTL_OK;
+	if (ctl_read_int(text, strlen(text), max, &value) != 0 || value < min)
+		return ctl_fail(CTL_USAGE, "--%s is a number from %lld to %lld", name,
+		    (long long)min, (long long)max);
+	*n = value;
+	return CTL_OK;
+}
+
+int
+ctl_read_time(const char *s, int64_t *ms)
+{
+	static const struct {
+		const char *name;
+		int64_t ms;
+	} units[] = {
+	    {"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
+	size_t digits = strspn(s, "0123456789");
+	int64_t n;
+
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (strcmp(s + digits, units[i].name) == 0) {
+			if (ctl_read_int(s, digits, INT64_C(1000000000), &n) != 0)
+				return -1;
+			*ms = n * units[i].ms;
+			return 0;
+		}
+	return -1;
+}
+
+int
+ctl_time(const struct ctl *ctl, const char *name, int64_t *ms)
+{
+	const char *text = ctl_get(ctl, name);
+
+	if (text != NULL && ctl_read_time(text, ms) != 0)
+		return ctl_fail(CTL_USAGE,
+		    "--%s is a number of seconds, or a number with ms, s, m, h or d", name);
+	return CTL_OK;
+}

@@ -1,0 +1,107 @@
+/* Lists of the API: page by page, and printed. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/api.h"
+#include "ctl/out.h"
+
+#define PAGE_COUNT 100
+
+/* The items of a page; NULL when there are none.  *last says whether the list ends here. */
+static const struct json *
+pages_items(const struct api_pages *pages, const struct json *root, int64_t wanted, bool *last)
+{
+	const struct json *items = root, *completed;
+
+	*last = true;
+	if (pages->key != NULL) {
+		if (root == NULL || root->type != JSON_OBJECT)
+			return NULL;
+		items = json_get(root, pages->key);
+		completed = json_get(root, "listCompleted");
+		*last = completed == NULL || completed->type != JSON_BOOL || completed->truth;
+	}
+	if (items == NULL || items->type != JSON_ARRAY || items->count == 0) {
+		*last = true;
+		return NULL;
+	}
+	if (pages->key == NULL)
+		*last = (int64_t)items->count < wanted;
+	return items->child;
+}
+
+int
+api_each(struct ctl *ctl, struct buf *path, struct api_pages *pages, api_item_fn *fn, void *arg)
+{
+	size_t len = path->len;
+	bool last = pages->count == 0;
+	int code = CTL_OK;
+
+	while (code == CTL_OK && !last) {
+		int64_t wanted =
+		    pages->count >= 0 && pages->count < PAGE_COUNT ? pages->count : PAGE_COUNT;
+		struct api_answer answer;
+		const struct json *item = NULL;
+
+		path->len = len;
+		api_query_int(path, "offset", pages->offset);
+		api_query_int(path, "count", wanted);
+		code = api_call(ctl, "GET", path, NULL, NULL, &answer);
+		if (code == CTL_OK)
+			item = pages_items(pages, answer.doc.root, wanted, &last);
+		for (; item != NULL && code == CTL_OK; item = item->next) {
+			code = fn(arg, item);
+			pages->offset++;
+			if (pages->count > 0 && --pages->count == 0)
+				last = true;
+		}
+		api_clear(&answer);
+	}
+	path->len = len;
+	return code;
+}
+
+struct pages_listing {
+	const struct api_listing *listing;
+	struct table table;
+	bool json;
+	size_t n;
+};
+
+static int
+pages_on_item(void *arg, const struct json *item)
+{
+	struct pages_listing *list = arg;
+
+	if (list->json) {
+		fputs(list->n == 0 ? "[\n" : ",\n", stdout);
+		fwrite(item->raw, 1, item->raw_len, stdout);
+	} else {
+		for (size_t i = 0; list->listing->members[i] != NULL; i++)
+			table_member(&list->table, item, list->listing->members[i]);
+	}
+	if (++list->n % 1000 == 0)
+		progress("%zu read", list->n);
+	return CTL_OK;
+}
+
+int
+api_list(struct ctl *ctl, struct buf *path, const struct api_listing *listing)
+{
+	struct pages_listing list = {.listing = listing, .json = ctl_is(ctl, "json")};
+	struct api_pages pages = {.key = listing->key, .count = listing->count};
+	int code = ctl_int(ctl, "offset", 0, INT32_MAX, &pages.offset);
+
+	list.table.heads = listing->heads;
+	if (code == CTL_OK)
+		code = ctl_int(ctl, "count", 0, INT32_MAX, &pages.count);
+	if (code == CTL_OK)
+		code = api_each(ctl, path, &pages, pages_on_item, &list);
+	progress_end();
+	if (code == CTL_OK && list.json)
+		puts(list.n == 0 ? "[]" : "\n]");
+	else if (code == CTL_OK)
+		table_print(&list.table);
+	table_clear(&list.table);
+	return code;
+}
