@@ -18,8 +18,9 @@ struct keys_row {
 static const struct keys_row keys_rows[] = {
     {"wh:", true, "", "hash", "HLEN", "the webhook"},
     {"q:", true, "", "zset", "ZCARD", "what is owed: due times, or ends of leases (.5)"},
-    {"q:", true, ":alert", "zset", "ZCARD", "alert notices owed"},
     {"rt:", true, "", "hash", "HLEN", "attempts made and copies of events"},
+    {"q:", true, ":alert", "zset", "ZCARD", "alert notices owed"},
+    {"rt:", true, ":alert", "hash", "HLEN", "these notices"},
     {"dv:", true, "", "hash", "HLEN", "diverted events"},
     {"dvx:", true, "", "zset", "ZCARD", "their order"},
     {"at:", true, "", "stream", "XLEN", "attempts"},

@@ -135,7 +135,7 @@ static int
 cmd_listen_bind(struct listener *listener, const char *at)
 {
 	struct evhttp_bound_socket *bound;
-	struct sockaddr_in6 addr; /* large enough for both */
+	struct sockaddr_in6 addr = {0}; /* large enough for both */
 	socklen_t size = sizeof addr;
 	char host[64];
 	uint16_t port;

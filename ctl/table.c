@@ -83,12 +83,14 @@ table_print(struct table *table)
 
 	for (size_t i = 0; i < columns; i++)
 		widths[i] = strlen(table->heads[i]);
-	for (size_t i = 0; i < table->ncells; i++) {
-		size_t n = utf8_count(table->cells[i], strlen(table->cells[i]));
+	for (size_t from = 0; from + columns <= table->ncells; from += columns)
+		for (size_t i = 0; i < columns; i++) {
+			const char *cell = table->cells[from + i];
+			size_t n = utf8_count(cell, strlen(cell));
 
-		if (n > widths[i % columns])
-			widths[i % columns] = n;
-	}
+			if (n > widths[i])
+				widths[i] = n;
+		}
 	table_print_row(table->heads, widths, columns);
 	for (size_t i = 0; i + columns <= table->ncells; i += columns)
 		table_print_row((const char *const *)&table->cells[i], widths, columns);

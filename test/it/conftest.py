@@ -14,6 +14,7 @@ import certificates
 import receivers
 from api import Tenant
 from client import Raw
+from ctl import Ctl
 from harness import Evhookd, RedisServer, binary, until_empty
 
 
@@ -181,3 +182,17 @@ def event(cleanup):
 def emptied(redis):
     """Waits until the shared server owes nothing to a webhook any more."""
     return lambda tenant, webhook: until_empty(redis, tenant, webhook)
+
+
+@pytest.fixture
+def ctl(server, tenant, shared):
+    return Ctl(f"http://{server.host}:{server.port}", tenant, EVHOOKCTL_REDIS=shared.redis.uri)
+
+
+@pytest.fixture
+def failing(tenant, receiver, redis):
+    """A webhook whose receiver answered 503 once."""
+    webhook = tenant.create(receiver(receivers.Answer(503)).url(), eventTypes=["x"], name="failing")
+    event = tenant.publish("x")
+    until_empty(redis, tenant, webhook)
+    return webhook, event

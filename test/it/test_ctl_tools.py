@@ -1,0 +1,160 @@
+"""evhookctl's tools: Redis keys and purge, the receiver, tokens, the live screen."""
+
+import base64
+import hashlib
+import hmac
+import json
+import signal
+import uuid
+
+from api import UNKNOWN, Keys, Tenant
+from client import DEADLINE
+from ctl import FAILED, OK, UNAVAILABLE, USAGE, Ctl
+from harness import TROUBLE, until
+
+
+def test_shard_and_keys_name_the_keys_that_are_there(ctl, tenant, failing, redis):
+    webhook, _ = failing
+    keys = Keys(tenant)
+    assert ctl.json("shard")["prefix"] == keys.prefix
+    assert ctl.json("shard", "--shards", 7)["shards"] == 64, "Redis knows better"
+    alone = Ctl("http://127.0.0.1:1", tenant)
+    assert alone.json("shard")["prefix"] == keys.prefix
+    assert alone.json("shard", "--shards", 1)["shard"] == 0
+    assert keys.prefix in ctl.run("shard", tenant.locator)
+    listed = {row["key"]: row for row in ctl.json("keys", webhook["locator"])}
+    assert set(redis.keys(f"*{webhook['locator']}*")) <= set(listed)
+    for key, row in listed.items():
+        assert redis.type(key) in ("none", row["type"])
+        assert (row["size"] > 0) == bool(redis.exists(key))
+    assert f"evhook:{{{keys.shard}}}:wh:{webhook['locator']}" in ctl.run("keys", webhook["locator"])
+
+
+def test_purge_leaves_nothing_of_the_tenant_and_everything_of_others(ctl, tenant, redis, client):
+    # Another tenant of the same shard, with a subscription that looks like this one's keys.
+    other = Tenant(client)
+    while Keys(other).shard != Keys(tenant).shard:
+        other = Tenant(client)
+    other.create(eventTypes=[tenant.locator])
+    other.publish("x", requestId=UNKNOWN)
+    kept = {key for key in redis.keys("*") if redis.type(key) != "zset" or "due" not in key}
+    for n in range(150):
+        tenant.publish("x", headers={"Idempotency-Key": f"k{n}"})
+    for n in range(3):
+        tenant.create(eventTypes=[f"t{n}", "*"], enabled=n > 0)
+    tenant.publish("x", requestId=UNKNOWN)
+    before = set(redis.keys("*"))
+    said = ctl.run("purge", tenant.locator, code=USAGE)
+    assert said.startswith("there are 3 webhooks, 151 events") and "--yes" in ctl.said
+    assert tenant.locator in "".join(redis.keys("*")) and len(tenant.list()["items"]) == 3
+    done = ctl.json("purge", tenant.locator, "--yes")
+    assert done["purged"] and done["webhooks"] == 3 and done["events"] == 151
+    left = set(redis.keys("*"))
+    assert kept <= left and len(left) < len(before)
+    assert not [k for k in left if f":{tenant.locator}" in k and other.locator not in k]
+    assert tenant.list()["items"] == [] and tenant.all_events() == []
+    assert len(other.list()["items"]) == 1 and len(other.all_events()) == 1
+
+
+def test_without_redis_there_is_an_answer_too(ctl, new_redis):
+    gone = new_redis(start=False)
+    ctl.run("purge", str(uuid.uuid4()), "--yes", "--redis", gone.uri, code=UNAVAILABLE)
+    ctl.run("purge", str(uuid.uuid4()), "--yes", "--redis", "http://x", code=USAGE)
+
+
+# --- listen, token, top
+
+
+def test_listen_registers_verifies_prints_and_cleans_up(ctl, tenant):
+    with ctl.start("listen", "--register", "--json", "--count", 2) as listen:
+        assert listen.stderr.readline().startswith("listening on http://127.0.0.1:")
+        assert "registered as webhook" in listen.stderr.readline()
+        event = tenant.publish("a", {"x": [1]})
+        got = json.loads(listen.stdout.readline())
+        assert got["signature"] == "ok" and got["body"] == event and got["status"] == 200
+        assert ["webhook-id", event["locator"]] in got["headers"]
+        tenant.publish("b")
+        assert listen.wait(DEADLINE) == OK
+    assert tenant.list()["items"] == []
+
+
+def test_listen_tells_wrong_signatures_and_answers_as_told(ctl, tenant, tmp_path):
+    (tmp_path / "secret").write_text("0123456789abcdef-right")
+    options = ("--secret-file", tmp_path / "secret", "--status", 503, "--delay", "10ms")
+    with ctl.start("listen", "--count", 3, *options) as listen:
+        url = listen.stderr.readline().split()[-1]
+        assert "webhooks create" in listen.stderr.readline()
+        make = {"endpoint_hmacEnabled": True, "endpoint_secret": "0123456789abcdef-right"}
+        right = tenant.create(url, eventTypes=["right"], **make)
+        make["endpoint_secret"] = "0123456789abcdef-wrong"
+        tenant.create(url, eventTypes=["wrong"], **make)
+        tenant.create(url, eventTypes=["none"])
+        for kind, word in (("right", "ok"), ("wrong", "wrong"), ("none", "missing")):
+            event = tenant.publish(kind, {"k": kind})
+            first = listen.stdout.readline()
+            assert event["locator"] in first and f"signature {word}  answered 503" in first
+            body = ""
+            while not body.endswith("\n  }\n"):
+                body += listen.stdout.readline()
+            assert json.loads(body) == event
+        assert listen.wait(DEADLINE) == FAILED
+        assert "2 deliveries did not verify" in listen.stderr.read()
+
+    def failed():
+        webhooks = tenant.list(extended="true")["items"]
+        return right["locator"] in [w["locator"] for w in webhooks if w["stats"]["failed"]]
+
+    until(failed, "503 counts as a failure")
+
+
+def test_listen_ends_cleanly_when_interrupted_with_answers_owed(ctl, tenant):
+    with ctl.start("listen", "--delay", "1h", "--listen", "127.0.0.1:0") as listen:
+        url = listen.stderr.readline().split()[-1]
+        webhook = tenant.create(url)
+        tenant.publish()
+        assert "signature none" in listen.stdout.readline()
+        listen.send_signal(signal.SIGTERM)
+        assert listen.wait(DEADLINE) == OK
+        assert not TROUBLE.search(listen.stderr.read().encode())
+    tenant.delete(webhook)
+    ctl.run("listen", "--listen", "nowhere:80", code=USAGE)
+    ctl.run("listen", "--listen", "127.0.0.1:99999", code=USAGE)
+
+
+def unpack(part):
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def test_a_token_is_a_jwt_signed_with_the_key(ctl, tenant, tmp_path):
+    key = b"k" * 31 + b"\xff"
+    (tmp_path / "key").write_bytes(key + b"\n")
+    user = str(uuid.uuid4())
+    options = ("--key-file", tmp_path / "key", "--ttl", "10m", "--subject", user)
+    token = ctl.run("token", *options, "--permissions", "events.write, webhooks.*").strip()
+    head, claims, mac = token.split(".")
+    assert unpack(mac) == hmac.new(key, f"{head}.{claims}".encode(), hashlib.sha256).digest()
+    assert json.loads(unpack(head)) == {"alg": "HS256", "typ": "JWT"}
+    claims = json.loads(unpack(claims))
+    assert claims.pop("exp") - claims.pop("iat") == 600
+    assert claims == {
+        "sub": user,
+        "tenants": [tenant.locator],
+        "permissions": ["events.write", "webhooks.*"],
+    }
+    assert ctl.json("token", *options, "--tenants", "any")["token"].count(".") == 2
+    (tmp_path / "key").write_bytes(b"short")
+    ctl.run("token", *options, code=FAILED)
+    (tmp_path / "key").write_bytes(b"-----BEGIN PUBLIC KEY-----\n" + b"x" * 40)
+    ctl.run("token", *options, code=FAILED)
+
+
+def test_top_shows_rates_and_the_worst_endpoints(ctl, tenant, server, failing):
+    admin = ("--admin-url", f"http://127.0.0.1:{server.admin_lock.port}", "--interval", "200ms")
+    text = ctl.run("top", *admin, "--count", 2)
+    assert "events_accepted" in text and "failing" in text
+    first, second = ctl.lines("top", *admin, "--count", 2)
+    assert second["worst"][0]["webhook"] == failing[0]["locator"]
+    before, after = (s["metrics"]["evhookd_http_requests_total"] for s in (first, second))
+    assert after["value"] > before["value"] and after["rate"] > 0 and before["rate"] == 0
+
+
