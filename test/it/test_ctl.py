@@ -50,6 +50,15 @@ def test_webhooks_are_made_shown_changed_and_deleted(ctl, tenant):
     assert tenant.list()["items"] == []
 
 
+def test_a_test_event_goes_to_one_webhook(ctl, tenant, receiver):
+    sink = receiver()
+    webhook = tenant.create(sink.url())["locator"]
+    event = ctl.json("webhooks", "test", webhook)
+    assert event["type"] == "webhook.test" and sink.wait_for(1)[0].json() == event
+    ctl.run("webhooks", "update", webhook, "--enabled", "false")
+    ctl.run("webhooks", "test", webhook, code=CONFLICT)
+
+
 def test_a_secret_comes_from_a_file(ctl, tenant, tmp_path):
     (tmp_path / "secret").write_text("sixteen-bytes-or-more\n")
     made = ctl.json(

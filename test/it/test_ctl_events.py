@@ -11,6 +11,7 @@ import pytest
 
 from api import UNKNOWN
 from ctl import CONFLICT, MISSING, Ctl, rows
+from harness import until
 from receivers import Answer
 
 
@@ -132,6 +133,31 @@ def test_diverted_events_are_shown_resent_and_deleted(fake):
         ("POST", "/W/diverted/E/resend"),
         ("DELETE", "/W%2F%3F/diverted/E"),
     ]
+
+
+def test_diverted_events_of_evhookd_are_listed_deleted_and_resent(ctl, tenant, receiver):
+    sink = receiver(*[Answer(503)] * 4)
+    webhook = tenant.create(sink.url(), failureHandling={"divert": True})["locator"]
+    events = tenant.publish_many(4)
+
+    def listed():
+        return [d["eventLocator"] for d in ctl.json("diverted", "list", webhook)]
+
+    until(lambda: listed() == events, "all are diverted")
+    assert [row[4] for row in rows(ctl.run("diverted", "list", webhook))] == ["503"] * 4
+    shown = ctl.json("diverted", "get", webhook, events[0])
+    assert shown["event"]["data"] == {"n": 0} and shown["failureTrigger"] == "503"
+    assert ctl.json("why", events[0])["webhooks"][0]["verdict"] == "diverted"
+    ctl.run("diverted", "delete", webhook, events[0])
+    ctl.run("diverted", "get", webhook, events[0], code=MISSING)
+    ctl.run("diverted", "resend", webhook, events[1], events[0], code=MISSING)
+    assert ctl.json("diverted", "resend-all", webhook) == {"resent": 2, "completed": True}
+    assert listed() == []
+    until(lambda: sorted(sink.ids()[4:]) == events[1:], "those that were left come again")
+    until(lambda: len(ctl.json("attempts", webhook, "--outcome", "delivered")) == 3, "recorded")
+    why = ctl.json("why", events[1])["webhooks"][0]
+    assert why["verdict"] == "delivered"
+    assert [a["outcome"] for a in why["attempts"]] == ["diverted", "delivered"]
 
 
 def test_all_diverted_events_are_resent_in_steps(fake):
