@@ -114,6 +114,7 @@ int cmd_token(struct ctl *ctl);
 int cmd_shard(struct ctl *ctl);
 int cmd_keys(struct ctl *ctl);
 int cmd_purge(struct ctl *ctl);
+int cmd_fsck(struct ctl *ctl);
 int cmd_top(struct ctl *ctl);
 
 #endif

@@ -69,6 +69,7 @@ const struct ctl_option ctl_options[] = {
 	{"redis", "URI", "EVHOOKCTL_REDIS", NULL, "as evhookd --redis has it", false},
 	{"shards", "N", NULL, "64", "how many there are, without --redis", false},
 	{"yes", NULL, NULL, NULL, "really", false},
+	{"repair", NULL, NULL, NULL, "mend what is found", false},
 	/* top */
 	{"admin-url", "URL", "EVHOOKCTL_ADMIN_URL", "http://127.0.0.1:9464", "evhookd's --admin-listen", false},
 	{NULL, NULL, NULL, NULL, NULL, false},
@@ -120,6 +121,7 @@ const struct ctl_command ctl_commands[] = {
 	{"shard", "[TENANT]", "redis shards", "which shard a tenant is in", 0, 1, cmd_shard},
 	{"keys", "WEBHOOK", "redis shards", "the Redis keys of a webhook and its tenant", 1, 1, cmd_keys},
 	{"purge", "TENANT", "redis yes", "deletes all that Redis holds of a tenant", 1, 1, cmd_purge},
+	{"fsck", "", "redis repair", "checks what Redis holds, and repairs it", 0, 0, cmd_fsck},
 	{"top", "", "admin-url interval count", "rates, latencies and the worst endpoints, live", 0, 0,
 	    cmd_top},
 	{"commands", "", "", "lists the commands and their options, for completion", 0, 0,
