@@ -58,6 +58,28 @@ metrics_of_deliveries(struct buf *out, const struct app *app)
 }
 
 static void
+metrics_of_refusals(struct buf *out, const struct http_stats *http)
+{
+	static const char *const reasons[] = {[HTTP_REFUSED_INVALID] = "invalid",
+	    [HTTP_REFUSED_TOO_LARGE] = "too_large",
+	    [HTTP_REFUSED_UNSUPPORTED] = "unsupported",
+	    [HTTP_REFUSED_SLOW] = "slow",
+	    [HTTP_REFUSED_BROKEN] = "broken_off",
+	    [HTTP_REFUSED_CLIENT] = "client_connections"};
+	size_t i;
+
+	buf_adds(out, "# HELP evhookd_http_refused_total API requests that reached no handler, "
+		      "by reason.\n# TYPE evhookd_http_refused_total counter\n");
+	for (i = 0; i < HTTP_REFUSALS; i++) {
+		buf_adds(out, "evhookd_http_refused_total{reason=\"");
+		buf_adds(out, reasons[i]);
+		buf_adds(out, "\"} ");
+		buf_addu(out, http->refused[i]);
+		buf_addc(out, '\n');
+	}
+}
+
+static void
 metrics_of_server(struct buf *out, const struct app *app)
 {
 	struct store_stats store;
@@ -76,8 +98,7 @@ metrics_of_server(struct buf *out, const struct app *app)
 	metrics_add(
 	    out, "gauge", "evhookd_http_connections", "API connections open.", http.connections);
 	metrics_add(out, "counter", "evhookd_http_requests_total", "API requests.", http.requests);
-	metrics_add(out, "counter", "evhookd_http_refused_total",
-	    "API requests that were not valid HTTP, and connections cut off.", http.refused);
+	metrics_of_refusals(out, &http);
 	metrics_add(out, "counter", "evhookd_auth_verified_total",
 	    "Tokens whose signature was checked and good; those still remembered are not checked.",
 	    auth.verified);

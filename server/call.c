@@ -30,7 +30,6 @@ static const struct {
     {EVHTTP_REQ_OPTIONS, CALL_OPTIONS, "OPTIONS"},
     {EVHTTP_REQ_PUT, CALL_OTHER, "PUT"},
     {EVHTTP_REQ_TRACE, CALL_OTHER, "TRACE"},
-    {EVHTTP_REQ_CONNECT, CALL_OTHER, "CONNECT"},
 };
 
 /* --- the beginning --- */
@@ -53,27 +52,46 @@ call_set_method(struct call *call)
 	}
 }
 
-static bool
-call_is_request_id(const char *s)
+void
+call_choose_id(char id[129], const char *given, size_t len)
 {
 	static const char allowed[] = "0123456789abcdefghijklmnopqrstuvwxyz"
 				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ._:+/=@-";
-	size_t n = strspn(s, allowed);
+	struct ulid made;
 
-	return n > 0 && n < sizeof((struct call *)NULL)->request_id && s[n] == '\0';
+	if (len > 0 && len < 129) {
+		memcpy(id, given, len);
+		id[len] = '\0';
+		if (strspn(id, allowed) == len)
+			return;
+	}
+	ulid_new(&made, clock_wall_ms());
+	memcpy(id, made.s, sizeof made.s);
 }
 
 static void
 call_set_request_id(struct call *call)
 {
 	const char *given = call_header(call, "X-Request-Id");
-	struct ulid id;
 
-	if (given == NULL || !call_is_request_id(given)) {
-		ulid_new(&id, clock_wall_ms());
-		given = id.s;
+	call_choose_id(call->request_id, given, given != NULL ? strlen(given) : 0);
+}
+
+/* The target's form is known to be right (wire.c). */
+static void
+call_set_target(struct call *call)
+{
+	const char *s = evhttp_request_get_uri(call->req), *query;
+
+	if (*s != '/' && *s != '*') { /* absolute-form: we serve any authority */
+		s = strstr(s, "://") + 3;
+		s += strcspn(s, "/?");
 	}
-	memcpy(call->request_id, given, strlen(given) + 1);
+	query = strchr(s, '?');
+	call->path = s;
+	call->path_len = query != NULL ? (size_t)(query - s) : strlen(s);
+	call->query = query != NULL ? query + 1 : "";
+	call->query_len = strlen(call->query);
 }
 
 void
@@ -86,8 +104,8 @@ call_start(struct call *call, struct evhttp_request *req)
 	call->tenant.s[0] = '\0';
 	for (i = 0; i < CALL_MAX_LOCATORS; i++)
 		call->locator[i].s[0] = '\0';
-	call->body = call->query = call->path = "";
-	call->body_len = call->query_len = call->path_len = 0;
+	call->body = "";
+	call->body_len = 0;
 	call->params = NULL;
 	call->nparams = 0;
 	call->sub = "";
@@ -97,6 +115,7 @@ call_start(struct call *call, struct evhttp_request *req)
 	call->open = true;
 	call->started_us = clock_mono_us();
 	call_set_method(call);
+	call_set_target(call);
 	call_set_request_id(call);
 }
 
@@ -159,7 +178,7 @@ call_is_json(const char *s)
 }
 
 bool
-call_accept_body(struct call *call, size_t max_body)
+call_accept_body(struct call *call)
 {
 	struct evbuffer *input = evhttp_request_get_input_buffer(call->req);
 	const char *coding = call_header(call, "Content-Encoding");
@@ -173,10 +192,6 @@ call_accept_body(struct call *call, size_t max_body)
 	}
 	if (coding != NULL && strcasecmp(coding, "identity") != 0) {
 		call_problem(call, 415, "the body must not have a Content-Encoding");
-		return false;
-	}
-	if (len > max_body) {
-		call_problem(call, 413, "the body is longer than %zu bytes", max_body);
 		return false;
 	}
 	if (len > 0) {

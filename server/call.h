@@ -36,7 +36,7 @@ struct call {
 	char request_id[129]; /* the client's X-Request-Id, or a new ULID */
 	int64_t started_us;   /* clock_mono_us */
 	const char *sub;      /* the token's subject, "" for none */
-	/* For the files of the HTTP side alone (http, guard, route, call): */
+	/* For the files of the HTTP side alone (http, route, call): */
 	const char *method_name; /* as in the request line */
 	const char *path;        /* raw; both borrowed from the request's target */
 	size_t path_len;
@@ -91,10 +91,12 @@ void call_problem_faults(struct call *call, const char *detail, struct faults *f
 
 /* --- for http.c --- */
 
-/* Makes the call ready for a new request: an id, no path, no body. */
+/* The id to answer a request with: the given one when it is sane, else a new one. */
+void call_choose_id(char id[129], const char *given, size_t len);
+/* Makes the call ready for a new request: an id, path and query, no body. */
 void call_start(struct call *call, struct evhttp_request *req);
-/* Looks at the body as the call's route wants it; false when it answered 415 or 413 itself. */
-bool call_accept_body(struct call *call, size_t max_body);
+/* Looks at the body as the call's route wants it; false when it answered 415 itself. */
+bool call_accept_body(struct call *call);
 void call_clear(struct call *call); /* frees what it holds */
 
 #endif

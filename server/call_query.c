@@ -18,7 +18,7 @@ call_query_hex(char c)
 	return (unsigned)((c | 0x20) - 'a') + 10;
 }
 
-/* Percent-encoding, and + for a space.  The guard has refused malformed escapes and %00. */
+/* Percent-encoding, and + for a space.  wire.c has refused malformed escapes and %00. */
 static const char *
 call_query_decode(struct call *call, const char *s, size_t n)
 {

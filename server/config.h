@@ -32,6 +32,7 @@ struct config {
 	int64_t max_body;
 	int64_t max_header;
 	int64_t max_connections;
+	int64_t max_client_connections; /* 0: no cap */
 	int64_t request_timeout_ms;
 	int64_t max_webhooks;
 	int64_t max_fanout;

@@ -7,8 +7,13 @@
  *   READING -> CALLED            [http_on_request]  evhttp has read all of it; a handler has it
  *   CALLED -> WRITING            [http_send]        the answer is on its way
  *   WRITING -> IDLE or READING   [http_on_sent]     READING when the next request is here already
+ *   READING -> REFUSED           [http_refuse]      it is no request, or did not come in time
  *   CALLED -> GONE               [http_on_close]    only at exit; the call is still to be answered
  *   anything else -> freed       [http_on_close]
+ *
+ * A gate lets only whole, valid requests through to evhttp.  What the gate finds may need
+ * something written while evhttp is at work with the connection; that waits for a turn, later in
+ * the same turn of the loop.
  *
  * Each state is a list in the order of entering it, so that one timer watches the heads of all.
  * evhttp's own timeouts are for inactivity only: a byte a second keeps a connection for ever.
@@ -28,58 +33,17 @@
 #include <uthash.h>
 
 #include "base/clock.h"
-#include "server/guard.h"
+#include "base/log.h"
+#include "server/clients.h"
+#include "server/http_internal.h"
 #include "server/http_listen.h"
 #include "server/route.h"
 
-/*
- * evhttp answers a body over its own limit with HTML and before any handler; so its limit lies
- * a little above ours, and the ordinary excess gets a proper answer from call_accept_body().
- */
-#define HTTP_BODY_SLACK ((size_t)64 * 1024)
-/* What may wait in a connection's input beyond one request: the next one's beginning. */
+/* What a request may grow by in the gate: the head's spaces after colons, and a length. */
+#define HTTP_HEAD_SLACK ((size_t)1024)
+/* What may wait in a connection's input beyond one request: the next ones. */
 #define HTTP_INPUT_SLACK ((size_t)64 * 1024)
-
-enum http_state {
-	HTTP_ACCEPTED,
-	HTTP_FRESH,
-	HTTP_IDLE,
-	HTTP_READING,
-	HTTP_CALLED,
-	HTTP_WRITING,
-	HTTP_GONE,
-	HTTP_STATES
-};
-
-TAILQ_HEAD(http_conns, http_conn);
-
-struct http_conn {
-	struct http *http;
-	struct bufferevent *bev;
-	struct evhttp_connection *evcon; /* NULL while ACCEPTED and when GONE */
-	enum http_state state;
-	TAILQ_ENTRY(http_conn) link; /* in http->conns[state] */
-	int64_t since_ms;            /* when it entered the state */
-	size_t unsent;               /* WRITING: bytes of the answer at since_ms */
-	UT_hash_handle hh;           /* in http->by_evcon */
-	struct call call;            /* CALLED, GONE: the request that the handler has */
-};
-
-struct http {
-	struct http_opts opts;
-	struct evhttp *evhttp;
-	struct http_listen *listen;
-	struct http_conns conns[HTTP_STATES];
-	struct http_conn *by_evcon;
-	struct event *attach; /* activated when a connection was ACCEPTED */
-	struct event *tick;   /* due when the first deadline passes ... */
-	int64_t tick_ms;      /* ... at this time; INT64_MAX: not pending */
-	struct event *sweep;  /* activated when draining may have come further */
-	bool draining;
-	void (*done)(void *arg);
-	void *done_arg;
-	struct http_stats stats;
-};
+#define HTTP_LINGER_MS 2000 /* for a refused client to read its answer */
 
 /* --- states and deadlines --- */
 
@@ -94,6 +58,8 @@ http_limit_ms(const struct http *http, enum http_state state)
 		return http->opts.request_timeout_ms;
 	case HTTP_IDLE:
 		return http->opts.idle_timeout_ms;
+	case HTTP_REFUSED:
+		return HTTP_LINGER_MS;
 	default:
 		return -1;
 	}
@@ -109,7 +75,7 @@ http_arm(struct http *http, int64_t due_ms, int64_t now_ms)
 	event_add(http->tick, &tv);
 }
 
-static void
+void
 http_enter(struct http_conn *conn, enum http_state state)
 {
 	struct http *http = conn->http;
@@ -131,6 +97,8 @@ http_expire(struct http_conn *conn)
 	if (conn->state == HTTP_WRITING && unsent < conn->unsent) {
 		conn->unsent = unsent;
 		http_enter(conn, HTTP_WRITING);
+	} else if (conn->state == HTTP_READING) {
+		http_refuse(conn, 408, "the request did not arrive in time", 0);
 	} else {
 		evhttp_connection_free(conn->evcon);
 	}
@@ -161,22 +129,19 @@ http_on_tick(evutil_socket_t fd, short what, void *arg)
 		http_arm(http, next_ms, now_ms);
 }
 
-/* --- connections --- */
-
 static void
-http_on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+http_on_input(void *arg)
 {
-	struct http_conn *conn = arg;
-
-	(void)input;
-	if (info->n_added > 0 && (conn->state == HTTP_IDLE || conn->state == HTTP_FRESH))
-		http_enter(conn, HTTP_READING);
+	http_look(arg);
 }
+
+/* --- connections --- */
 
 static void
 http_conn_free(struct http_conn *conn)
 {
 	TAILQ_REMOVE(&conn->http->conns[conn->state], conn, link);
+	gate_close(&conn->gate);
 	call_clear(&conn->call);
 	free(conn);
 }
@@ -189,7 +154,13 @@ http_on_close(struct evhttp_connection *evcon, void *arg)
 
 	(void)evcon;
 	HASH_DEL(http->by_evcon, conn);
-	evbuffer_remove_cb(bufferevent_get_input(conn->bev), http_on_input, conn);
+	gate_close(&conn->gate);
+	if (conn->turning)
+		TAILQ_REMOVE(&http->turns, conn, turn_link);
+	conn->turning = false;
+	if (conn->client != NULL)
+		clients_leave(http->clients, conn->client);
+	conn->client = NULL;
 	conn->evcon = NULL;
 	http->stats.connections--;
 	http_listen_closed(http->listen);
@@ -198,7 +169,7 @@ http_on_close(struct evhttp_connection *evcon, void *arg)
 	if (http->opts.tls != NULL)
 		tls_server_end(bufferevent_openssl_get_ssl(conn->bev));
 	if (conn->state == HTTP_READING)
-		http->stats.refused++;
+		http->stats.refused[HTTP_REFUSED_BROKEN]++;
 	if (conn->state != HTTP_CALLED) {
 		http_conn_free(conn);
 		return;
@@ -233,7 +204,7 @@ http_on_accept(struct event_base *base, void *arg)
 {
 	struct http *http = arg;
 	struct http_conn *conn = xcalloc(1, sizeof *conn);
-	size_t most = http->opts.max_header + http->opts.max_body + HTTP_BODY_SLACK;
+	size_t most = http->opts.max_header + HTTP_HEAD_SLACK + http->opts.max_body;
 
 	(void)base;
 	conn->http = http;
@@ -242,7 +213,8 @@ http_on_accept(struct event_base *base, void *arg)
 	conn->bev = http_bufferevent(http);
 	/* without it a client that pipelines and never reads fills our memory */
 	bufferevent_setwatermark(conn->bev, EV_READ, 0, most + HTTP_INPUT_SLACK);
-	evbuffer_add_cb(bufferevent_get_input(conn->bev), http_on_input, conn);
+	gate_open(&conn->gate, conn->bev, http->opts.max_header, http->opts.max_body, http_on_input,
+	    conn);
 	TAILQ_INSERT_TAIL(&http->conns[HTTP_ACCEPTED], conn, link);
 	event_active(http->attach, 0, 0);
 	http->stats.connections++;
@@ -267,6 +239,13 @@ http_on_attach(evutil_socket_t fd, short what, void *arg)
 		evhttp_connection_set_closecb(conn->evcon, http_on_close, conn);
 		HASH_ADD_PTR(http->by_evcon, evcon, conn);
 		http_enter(conn, HTTP_FRESH);
+		if (http->clients == NULL)
+			continue;
+		conn->client = clients_enter(http->clients, bufferevent_getfd(conn->bev));
+		if (conn->client == NULL) {
+			http->stats.refused[HTTP_REFUSED_CLIENT]++;
+			evhttp_connection_free(conn->evcon);
+		}
 	}
 }
 
@@ -276,32 +255,19 @@ http_on_attach(evutil_socket_t fd, short what, void *arg)
 static void
 http_dispatch(struct http *http, struct call *call)
 {
-	const char *why;
-
-	if (evhttp_request_get_command(call->req) == EVHTTP_REQ_CONNECT) {
-		/* evhttp would neither close the connection nor count the answer's bytes */
-		call->req->type = EVHTTP_REQ_GET;
-		call->close = true;
-		call_problem(call, 501, "this is not a proxy");
-	} else if ((why = guard_check(call)) != NULL) {
-		http->stats.refused++;
-		call->close = true;
-		call_problem(call, 400, "%s", why);
-	} else if (route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
-		   route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
-		   call_accept_body(call, http->opts.max_body)) {
+	if (route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
+	    route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
+	    call_accept_body(call))
 		call->route->handler(call);
-	}
 }
 
 static void
 http_on_sent(struct evhttp_request *req, void *arg)
 {
 	struct http_conn *conn = arg;
-	bool more = evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0;
 
 	(void)req;
-	http_enter(conn, more ? HTTP_READING : HTTP_IDLE);
+	http_look(conn);
 	if (conn->http->draining)
 		event_active(conn->http->sweep, 0, 0);
 }
@@ -420,20 +386,23 @@ http_new(const struct http_opts *opts)
 	http->tick_ms = INT64_MAX;
 	for (state = 0; state < HTTP_STATES; state++)
 		TAILQ_INIT(&http->conns[state]);
+	TAILQ_INIT(&http->turns);
 	http->attach = event_new(opts->base, -1, 0, http_on_attach, http);
+	http->turn = event_new(opts->base, -1, 0, http_on_turn, http);
 	http->tick = event_new(opts->base, -1, 0, http_on_tick, http);
 	http->sweep = event_new(opts->base, -1, 0, http_on_sweep, http);
 	http->evhttp = evhttp_new(opts->base);
-	if (http->attach == NULL || http->tick == NULL || http->sweep == NULL ||
-	    http->evhttp == NULL)
+	if (http->attach == NULL || http->turn == NULL || http->tick == NULL ||
+	    http->sweep == NULL || http->evhttp == NULL)
 		abort(); /* out of memory, as in base/mem.c */
+	if (opts->max_client_connections > 0)
+		http->clients = clients_new(opts->max_client_connections);
 	http->listen = http_listen_new(opts->base, http->evhttp, opts->max_connections);
-	evhttp_set_allowed_methods(
-	    http->evhttp, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PATCH |
-			      EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PUT |
-			      EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT);
-	evhttp_set_max_headers_size(http->evhttp, (ev_ssize_t)opts->max_header);
-	evhttp_set_max_body_size(http->evhttp, (ev_ssize_t)(opts->max_body + HTTP_BODY_SLACK));
+	evhttp_set_allowed_methods(http->evhttp,
+	    EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PATCH |
+		EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PUT | EVHTTP_REQ_TRACE);
+	evhttp_set_max_headers_size(http->evhttp, (ev_ssize_t)(opts->max_header + HTTP_HEAD_SLACK));
+	evhttp_set_max_body_size(http->evhttp, (ev_ssize_t)opts->max_body);
 	evhttp_set_default_content_type(http->evhttp, NULL);
 	evhttp_set_bevcb(http->evhttp, http_on_accept, http);
 	evhttp_set_gencb(http->evhttp, http_on_request, http);
@@ -453,7 +422,10 @@ http_free(struct http *http)
 		while ((conn = TAILQ_FIRST(&http->conns[state])) != NULL)
 			http_conn_free(conn);
 	}
+	if (http->clients != NULL)
+		clients_free(http->clients);
 	event_free(http->attach);
+	event_free(http->turn);
 	event_free(http->tick);
 	event_free(http->sweep);
 	free(http);

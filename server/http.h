@@ -21,7 +21,8 @@ struct http_opts {
 	size_t max_body;
 	size_t max_header;
 	size_t max_connections;
-	int64_t request_timeout_ms; /* a whole request, head and body */
+	size_t max_client_connections; /* from one address; 0: no cap */
+	int64_t request_timeout_ms;    /* a whole request, head and body */
 	int64_t idle_timeout_ms;
 	/* Both answer the call themselves and return false to refuse; NULL lets all pass. */
 	bool (*admit)(struct call *call);  /* the token: after routing, before the path's values */
@@ -40,12 +41,22 @@ void http_drain(struct http *http, void (*done)(void *arg), void *arg);
 /* Frees everything; only when no call is open (after http_drain's done), or at exit. */
 void http_free(struct http *http);
 
+enum http_refusal {
+	HTTP_REFUSED_INVALID,     /* 400 */
+	HTTP_REFUSED_TOO_LARGE,   /* 413, 414, 431 */
+	HTTP_REFUSED_UNSUPPORTED, /* 417, 501, 505 */
+	HTTP_REFUSED_SLOW,        /* 408: not whole in time */
+	HTTP_REFUSED_BROKEN,      /* the client went away in the middle of it */
+	HTTP_REFUSED_CLIENT,      /* a connection over max_client_connections */
+	HTTP_REFUSALS
+};
+
 struct http_stats {
 	size_t connections; /* open now */
 	size_t calls;       /* requests without an answer yet */
 	uint64_t accepted;  /* connections */
 	uint64_t requests;
-	uint64_t refused; /* requests that were not valid HTTP, and cut-off connections */
+	uint64_t refused[HTTP_REFUSALS]; /* requests that reached no handler, and why */
 };
 void http_stats(const struct http *http, struct http_stats *stats);
 

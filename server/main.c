@@ -368,6 +368,7 @@ server_open_http(struct server *server)
 	    .max_body = (size_t)config->max_body,
 	    .max_header = (size_t)config->max_header,
 	    .max_connections = (size_t)config->max_connections,
+	    .max_client_connections = (size_t)config->max_client_connections,
 	    .request_timeout_ms = config->request_timeout_ms,
 	    .idle_timeout_ms = IDLE_TIMEOUT_MS,
 	    .admit = app_admit_api,
@@ -379,6 +380,7 @@ server_open_http(struct server *server)
 	opts.admit = app_admit_admin;
 	opts.permit = NULL;
 	opts.max_connections = 100;
+	opts.max_client_connections = 0;
 	app->admin = http_new(&opts);
 	for (size_t i = 0; i < config->listen.n; i++)
 		if (http_listen(app->http, config->listen.list[i], &why) != 0)

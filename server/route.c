@@ -23,7 +23,7 @@ route_hex(char c)
 	return (unsigned)((c | 0x20) - 'a') + 10;
 }
 
-/* The guard has refused targets in which a % is not followed by two hex digits. */
+/* wire.c has refused targets in which a % is not followed by two hex digits. */
 static struct route_segment
 route_decode(struct call *call, const char *s, size_t n)
 {

@@ -39,7 +39,6 @@ test_guard_refuses(void **state)
 	    "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 	    "HEAD /hello HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nGET /",
 	    "TRACE /hello HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nGET /",
-	    "GET /hello HTTP/0.9\r\n" HOST "\r\n",
 	    "GET /hello HTTP/1.10\r\n" HOST "\r\n",
 	    "GET /hel lo HTTP/1.1\r\n" HOST "\r\n",
 	    "GET /hello\x01 HTTP/1.1\r\n" HOST "\r\n",
@@ -83,9 +82,9 @@ test_guard_refuses(void **state)
 	stop();
 }
 
-/* What evhttp refuses by itself, in HTML: at least the status is right, and the end. */
+/* What evhttp would refuse by itself, in HTML, and what has a status of its own. */
 static void
-test_evhttp_refuses(void **state)
+test_guard_says_why(void **state)
 {
 	static const struct {
 		const char *request;
@@ -96,7 +95,9 @@ test_evhttp_refuses(void **state)
 	    {POST("/echo", JSON "Expect: more\r\nContent-Length: 1\r\n", "x"), 417},
 	    {"BREW /hello HTTP/1.1\r\n" HOST "\r\n", 501},
 	    {"get /hello HTTP/1.1\r\n" HOST "\r\n", 501},
-	    {"GET /hello HTTP/2.0\r\n" HOST "\r\n", 400},
+	    {"CONNECT test:80 HTTP/1.1\r\n" HOST "\r\n", 501},
+	    {"GET /hello HTTP/2.0\r\n" HOST "\r\n", 505},
+	    {"GET /hello HTTP/0.9\r\n" HOST "\r\n", 505},
 	    {"GET /hello\r\n" HOST "\r\n", 400},
 	    {"GET /hello HTTP/1.1\r\n" HOST "no colon\r\n\r\n", 400},
 	};
@@ -111,6 +112,8 @@ test_evhttp_refuses(void **state)
 		client_send(&client, cases[i].request);
 		client_read(&client, &answer, true);
 		assert_int_equal(answer.status, cases[i].status);
+		assert_non_null(strstr(answer.head, "application/problem+json"));
+		assert_non_null(strstr(answer.head, "X-Request-Id: "));
 		answer_clear(&answer);
 		client_wait_end(&client);
 		client_close(&client);
@@ -123,7 +126,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_guard_refuses),
-	    cmocka_unit_test(test_evhttp_refuses),
+	    cmocka_unit_test(test_guard_says_why),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1,0 +1,251 @@
+/*
+ * HTTP/1 requests as bytes: lines are gathered and judged, bodies counted.
+ *
+ *   START -> FIELDS                      [wire_request_line]
+ *   FIELDS -> BODY, SIZE or DONE         [wire_head_end]
+ *   BODY -> DONE                         [wire_take_data]
+ *   SIZE -> DATA or TRAILERS             [wire_size]
+ *   DATA -> DATA_END                     [wire_take_data]
+ *   DATA_END -> SIZE, TRAILERS -> DONE   [wire_line]
+ *   DONE -> START                        [wire_next]
+ *   anything but DONE -> FAILED          [wire_fail]
+ *
+ * A verdict depends on the bytes alone, never on how they were cut into pieces: a line is judged
+ * when its LF is there, or when it has reached the length that it may have.
+ */
+#include "server/wire.h"
+
+#include <string.h>
+
+#include "server/wire_internal.h"
+
+#define WIRE_KEPT 4096          /* bytes of memory that an idle connection may keep */
+#define WIRE_PLAIN_SIZE_LINE 18 /* bytes: 16 digits and CRLF */
+
+void
+wire_fail(struct wire *wire, int status, const char *why)
+{
+	wire->state = WIRE_FAILED;
+	wire->status = status;
+	wire->why = why;
+}
+
+/* --- lines --- */
+
+/* A chunk's size, or 0 for the last. */
+static void
+wire_size(struct wire *wire, const char *s, size_t n)
+{
+	uint64_t size;
+
+	if (!wire_read_size(s, n, &size)) {
+		wire_fail(wire, 400, "a chunk's size is not valid");
+		return;
+	}
+	if (n + 2 > WIRE_PLAIN_SIZE_LINE)
+		wire->extra_len += n + 2 - WIRE_PLAIN_SIZE_LINE;
+	if (wire->extra_len > wire->max_header) {
+		wire_fail(wire, 413, "the chunk extensions are longer than");
+		wire->limit = wire->max_header;
+	} else if (size > wire->max_body - (wire->out.len - wire->body)) {
+		wire_fail(wire, 413, "the body is longer than");
+		wire->limit = wire->max_body;
+	} else {
+		wire->left = size;
+		wire->state = size > 0 ? WIRE_DATA : WIRE_TRAILERS;
+	}
+}
+
+/* Writes the length of a chunked body into the head. */
+static void
+wire_set_length(struct wire *wire)
+{
+	char *digit = wire->out.data + wire->digits + 20;
+	size_t n = wire->out.len - wire->body;
+
+	for (; n > 0; n /= 10)
+		*--digit = (char)('0' + n % 10);
+}
+
+/* A line with its LF. */
+static void
+wire_line(struct wire *wire, const char *s, size_t n)
+{
+	wire->head_len += n;
+	if (n < 2 || s[n - 2] != '\r') {
+		wire_fail(wire, 400, "a line does not end with CRLF");
+		return;
+	}
+	n -= 2;
+	switch (wire->state) {
+	case WIRE_START:
+		wire_request_line(wire, s, n);
+		break;
+	case WIRE_FIELDS:
+		if (n > 0)
+			wire_field(wire, s, n);
+		else
+			wire_head_end(wire);
+		break;
+	case WIRE_SIZE:
+		wire->head_len = 0;
+		wire_size(wire, s, n);
+		break;
+	case WIRE_DATA_END:
+		wire->head_len = 0;
+		if (n > 0)
+			wire_fail(wire, 400, "a chunk's data is not followed by CRLF");
+		else
+			wire->state = WIRE_SIZE;
+		break;
+	case WIRE_TRAILERS:
+		if (n > 0) {
+			wire_trailer(wire, s, n);
+			break;
+		}
+		wire_set_length(wire);
+		wire->state = WIRE_DONE;
+		break;
+	default: /* no lines there */
+		break;
+	}
+}
+
+/* How long the present line may be. */
+static size_t
+wire_line_max(const struct wire *wire)
+{
+	if (wire->state == WIRE_SIZE)
+		return WIRE_MAX_SIZE_LINE;
+	if (wire->state == WIRE_DATA_END)
+		return 2;
+	return wire->max_header - wire->head_len;
+}
+
+static void
+wire_line_too_long(struct wire *wire)
+{
+	switch (wire->state) {
+	case WIRE_SIZE:
+		wire_fail(wire, 400, "a chunk's size line is too long");
+		return;
+	case WIRE_DATA_END:
+		wire_fail(wire, 400, "a chunk's data is not followed by CRLF");
+		return;
+	case WIRE_START:
+		wire_fail(wire, 414, "the request line is longer than");
+		break;
+	default:
+		wire_fail(wire, 431, "the header fields are longer than");
+		break;
+	}
+	wire->limit = wire->max_header;
+}
+
+/* Takes bytes up to the end of the line at most, and gives their number. */
+static size_t
+wire_take_line(struct wire *wire, const char *p, size_t n)
+{
+	size_t room = wire_line_max(wire) - wire->line.len, len = n < room ? n : room;
+	const char *lf = memchr(p, '\n', len);
+
+	/* no need to wait for the end of what cannot become a request: TLS, for example */
+	if (wire->state == WIRE_START && wire->line.len == 0 && *p != '\r' && !wire_is_tchar(*p)) {
+		wire_fail(wire, 400, "this is not HTTP");
+		return 1;
+	}
+	if (lf != NULL)
+		len = (size_t)(lf - p) + 1;
+	if (lf != NULL && wire->line.len == 0) {
+		wire_line(wire, p, len);
+		return len;
+	}
+	buf_add(&wire->line, p, len);
+	if (lf != NULL) {
+		wire_line(wire, wire->line.data, wire->line.len);
+		buf_reset(&wire->line);
+	} else if (len == room) {
+		wire_line_too_long(wire);
+	}
+	return len;
+}
+
+/* --- the whole --- */
+
+static size_t
+wire_take_data(struct wire *wire, const char *p, size_t n)
+{
+	size_t len = n < wire->left ? n : (size_t)wire->left;
+
+	buf_add(&wire->out, p, len);
+	wire->left -= len;
+	if (wire->left == 0)
+		wire->state = wire->state == WIRE_BODY ? WIRE_DONE : WIRE_DATA_END;
+	return len;
+}
+
+enum wire_result
+wire_feed(struct wire *wire, const char *p, size_t n, size_t *used)
+{
+	size_t at = 0;
+
+	while (at < n && wire->state != WIRE_DONE && wire->state != WIRE_FAILED) {
+		if (wire->state == WIRE_BODY || wire->state == WIRE_DATA)
+			at += wire_take_data(wire, p + at, n - at);
+		else
+			at += wire_take_line(wire, p + at, n - at);
+	}
+	*used = at;
+	if (wire->state == WIRE_FAILED)
+		return WIRE_FAULT;
+	return wire->state == WIRE_DONE ? WIRE_WHOLE : WIRE_MORE;
+}
+
+bool
+wire_is_within(const struct wire *wire)
+{
+	return wire->line.len > 0 || (wire->state != WIRE_START && wire->state != WIRE_DONE);
+}
+
+bool
+wire_is_expecting(const struct wire *wire)
+{
+	return wire->expects && wire->line.len == 0 && wire->out.len == wire->body &&
+	       (wire->state == WIRE_BODY || wire->state == WIRE_SIZE);
+}
+
+bool
+wire_is_last(const struct wire *wire)
+{
+	return wire->close || (wire->minor == 0 && !wire->keep_alive);
+}
+
+void
+wire_init(struct wire *wire, size_t max_header, size_t max_body)
+{
+	memset(wire, 0, sizeof *wire);
+	wire->max_header = max_header;
+	wire->max_body = max_body;
+}
+
+void
+wire_clear(struct wire *wire)
+{
+	buf_clear(&wire->out);
+	buf_clear(&wire->line);
+}
+
+void
+wire_next(struct wire *wire)
+{
+	struct buf out, line;
+
+	if (wire->out.cap > WIRE_KEPT || wire->line.cap > WIRE_KEPT)
+		wire_clear(wire);
+	out = wire->out;
+	line = wire->line;
+	buf_reset(&out);
+	wire_init(wire, wire->max_header, wire->max_body);
+	wire->out = out;
+	wire->line = line;
+}

@@ -1,0 +1,76 @@
+/* HTTP/1 requests as bytes: what the grammar allows, made plain for evhttp; the rest refused. */
+#ifndef SERVER_WIRE_H
+#define SERVER_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/*
+ * evhttp 2.1.12 is lenient where leniency is dangerous, and what it makes of the bytes no longer
+ * shows them (RFC 9112, section 11.2: request smuggling).  So this reads them first, and writes
+ * each request anew for evhttp when all of it is there: one form of each line, white space
+ * trimmed, and whatever framing the body had, a single Content-Length.
+ */
+enum wire_result {
+	WIRE_MORE,  /* all was taken; the request goes on, or none has begun */
+	WIRE_WHOLE, /* the request is in out; wire_next() before the next byte */
+	WIRE_FAULT  /* status and why say what; nothing more is taken */
+};
+
+enum wire_state {
+	WIRE_START, /* the request line, or one empty line before it */
+	WIRE_FIELDS,
+	WIRE_BODY,     /* of a known length */
+	WIRE_SIZE,     /* a chunk's size and extensions */
+	WIRE_DATA,     /* a chunk's data */
+	WIRE_DATA_END, /* the CRLF after it */
+	WIRE_TRAILERS,
+	WIRE_DONE,
+	WIRE_FAILED
+};
+
+struct wire {
+	enum wire_state state;
+	size_t max_header, max_body;
+	struct buf out;  /* the request, as evhttp is to see it */
+	struct buf line; /* the beginning of a line that is not all there */
+	/* the fault: an HTTP status, a constant text, and a number of bytes that belongs behind it,
+	 * or 0 */
+	int status;
+	const char *why;
+	size_t limit;
+	/* what the request says so far */
+	bool blank; /* an empty line came before it */
+	unsigned minor;
+	bool head, bodiless; /* the method: HEAD; one that has no body */
+	bool close, keep_alive;
+	bool expects; /* 100 Continue before the body */
+	bool chunked;
+	unsigned hosts, lengths, codings, fields;
+	uint64_t length;   /* Content-Length, saturated */
+	size_t id, id_len; /* where out has the first X-Request-Id's value */
+	/* where we are */
+	size_t head_len;     /* bytes of the head's whole lines; then of the trailers' */
+	size_t extra_len;    /* bytes in chunk sizes beyond what a size needs */
+	size_t digits, body; /* where out has the digits of a chunked body's length; the body */
+	uint64_t left;       /* bytes to come of the body or chunk */
+};
+
+/* The longest head (also: all trailers together) and body, in bytes. */
+void wire_init(struct wire *wire, size_t max_header, size_t max_body);
+void wire_clear(struct wire *wire);
+/* Reads from the n bytes; *used of them were taken. */
+enum wire_result wire_feed(struct wire *wire, const char *p, size_t n, size_t *used);
+/* Forgets the request that was whole. */
+void wire_next(struct wire *wire);
+/* Whether a request has begun and is not whole. */
+bool wire_is_within(const struct wire *wire);
+/* Whether the client waits for 100 Continue: it asked for it, and no byte of the body is here. */
+bool wire_is_expecting(const struct wire *wire);
+/* Whether the connection ends with this request, by what it says itself. */
+bool wire_is_last(const struct wire *wire);
+
+#endif
