@@ -111,7 +111,7 @@ call_start(struct call *call, struct evhttp_request *req)
 	call->sub = "";
 	call->token = NULL;
 	call->audit = false;
-	call->close = false;
+	call->close = call->excess = false;
 	call->open = true;
 	call->started_us = clock_mono_us();
 	call_set_method(call);
@@ -178,23 +178,25 @@ call_is_json(const char *s)
 }
 
 bool
-call_accept_body(struct call *call)
+call_accept_body(struct call *call, size_t max_body)
 {
 	struct evbuffer *input = evhttp_request_get_input_buffer(call->req);
 	const char *coding = call_header(call, "Content-Encoding");
 	size_t len = evbuffer_get_length(input);
 
-	if (!call->route->takes_body)
-		return true;
-	if (!call_is_json(call_header(call, "Content-Type"))) {
+	if (call->route->takes_body && !call_is_json(call_header(call, "Content-Type"))) {
 		call_problem(call, 415, "the body must be application/json in UTF-8");
 		return false;
 	}
-	if (coding != NULL && strcasecmp(coding, "identity") != 0) {
+	if (call->route->takes_body && coding != NULL && strcasecmp(coding, "identity") != 0) {
 		call_problem(call, 415, "the body must not have a Content-Encoding");
 		return false;
 	}
-	if (len > 0) {
+	if (call->excess) {
+		call_problem(call, 413, "the body is longer than %zu bytes", max_body);
+		return false;
+	}
+	if (call->route->takes_body && len > 0) {
 		call->body = (const char *)evbuffer_pullup(input, -1);
 		call->body_len = len;
 	}

@@ -48,6 +48,7 @@ struct call {
 	bool audit;              /* the answer leaves a line with the sub */
 	bool open;               /* not answered yet */
 	bool close;              /* the connection ends with the answer */
+	bool excess;             /* the body was too long and is not here */
 	struct evhttp_request *req;
 	struct http_conn *conn;
 	struct buf reply;
@@ -95,8 +96,8 @@ void call_problem_faults(struct call *call, const char *detail, struct faults *f
 void call_choose_id(char id[129], const char *given, size_t len);
 /* Makes the call ready for a new request: an id, path and query, no body. */
 void call_start(struct call *call, struct evhttp_request *req);
-/* Looks at the body as the call's route wants it; false when it answered 415 itself. */
-bool call_accept_body(struct call *call);
+/* Looks at the body as the call's route wants it; false when it answered 415 or 413 itself. */
+bool call_accept_body(struct call *call, size_t max_body);
 void call_clear(struct call *call); /* frees what it holds */
 
 #endif

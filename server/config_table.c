@@ -20,7 +20,7 @@ const struct config_option config_table[] = {
 	{ NULL, "admin-listen", CONFIG_ADDRESS, "ADDR:PORT", "127.0.0.1:9464",
 	    "/metrics, /healthz and /readyz", AT(admin_listen), 0, 65535, 0 },
 	{ NULL, "auth-key", CONFIG_STRING, "FILE", NULL,
-	    "PEM public key or secret that tokens are verified with", AT(auth_key), 0, 0,
+	    "PEM public key or secret to verify tokens with", AT(auth_key), 0, 0,
 	    CONFIG_REPEAT | CONFIG_RELOAD },
 	{ NULL, "auth-issuer", CONFIG_STRING, "NAME", NULL,
 	    "the iss that tokens must have", AT(auth_issuer), 0, 0, CONFIG_RELOAD },

@@ -28,6 +28,7 @@ gate_pass(struct gate *gate, struct evbuffer *ready)
 
 	/* RFC 9112, 9.6: what follows a request that ends the connection is not for us */
 	gate->shut = wire_is_last(&gate->wire);
+	gate->excess = gate->wire.excess;
 	if (len <= GATE_COPIED) {
 		evbuffer_add(ready, out->data, len);
 	} else {
@@ -98,7 +99,7 @@ gate_open(struct gate *gate, struct bufferevent *bev, size_t max_header, size_t 
 	gate->bev = bev;
 	gate->fn = fn;
 	gate->arg = arg;
-	gate->busy = gate->shut = false;
+	gate->busy = gate->shut = gate->excess = false;
 	evbuffer_add_cb(bufferevent_get_input(bev), gate_on_input, gate);
 }
 
@@ -116,4 +117,10 @@ void
 gate_shut(struct gate *gate)
 {
 	gate->shut = true;
+}
+
+bool
+gate_is_after_excess(const struct gate *gate)
+{
+	return gate->excess && evbuffer_get_length(bufferevent_get_input(gate->bev)) == 0;
 }

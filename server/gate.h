@@ -15,8 +15,9 @@ struct gate {
 	struct bufferevent *bev;
 	gate_fn *fn;
 	void *arg;
-	bool busy; /* what changes in the input now is our own doing */
-	bool shut; /* what comes is thrown away */
+	bool busy;   /* what changes in the input now is our own doing */
+	bool shut;   /* what comes is thrown away */
+	bool excess; /* the last request that got through had too long a body, left out */
 };
 
 /* Borrows bev, until gate_close(). */
@@ -25,5 +26,7 @@ void gate_open(struct gate *gate, struct bufferevent *bev, size_t max_header, si
 void gate_close(struct gate *gate);
 /* From now on all that comes is thrown away. */
 void gate_shut(struct gate *gate);
+/* Whether what got through has all been taken, and nothing more will: the body was too long. */
+bool gate_is_after_excess(const struct gate *gate);
 
 #endif

@@ -257,7 +257,7 @@ http_dispatch(struct http *http, struct call *call)
 {
 	if (route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
 	    route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
-	    call_accept_body(call))
+	    call_accept_body(call, http->opts.max_body))
 		call->route->handler(call);
 }
 
@@ -266,7 +266,12 @@ http_on_sent(struct evhttp_request *req, void *arg)
 {
 	struct http_conn *conn = arg;
 
-	(void)req;
+	if (gate_is_after_excess(&conn->gate)) {
+		/* evhttp would close now, with much unread; http_on_turn() does it better */
+		evhttp_remove_header(evhttp_request_get_output_headers(req), "Connection");
+		evhttp_remove_header(evhttp_request_get_input_headers(req), "Connection");
+		req->minor = 1;
+	}
 	http_look(conn);
 	if (conn->http->draining)
 		event_active(conn->http->sweep, 0, 0);
@@ -288,6 +293,9 @@ http_on_request(struct evhttp_request *req, void *arg)
 	http->stats.calls++;
 	http_enter(conn, HTTP_CALLED);
 	call_start(&conn->call, req);
+	conn->call.close = conn->call.excess = gate_is_after_excess(&conn->gate);
+	if (conn->call.excess)
+		http->stats.refused[HTTP_REFUSED_TOO_LARGE]++;
 	http_dispatch(http, &conn->call);
 }
 

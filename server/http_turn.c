@@ -85,10 +85,14 @@ http_on_turn(evutil_socket_t fd, short what, void *arg)
 		if (conn->state != HTTP_READING ||
 		    evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0)
 			continue; /* what came before is answered first */
-		if (wire->status != 0)
+		if (conn->gate.excess) {
+			http_enter(conn, HTTP_REFUSED);
+			refuse_end(&conn->refuse, conn->bev, http_on_refused, conn);
+		} else if (wire->status != 0) {
 			http_refuse(conn, wire->status, wire->why, wire->limit);
-		else if (wire_is_expecting(wire))
+		} else if (wire_is_expecting(wire)) {
 			http_send_continue(conn);
+		}
 	}
 }
 
@@ -96,14 +100,14 @@ void
 http_look(struct http_conn *conn)
 {
 	const struct wire *wire = &conn->gate.wire;
-	bool more =
-	    wire_is_within(wire) || evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0;
+	bool more = wire_is_within(wire) || conn->gate.excess ||
+		    evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0;
 
 	if (conn->state == HTTP_WRITING)
 		http_enter(conn, more ? HTTP_READING : HTTP_IDLE);
 	else if (more && (conn->state == HTTP_IDLE || conn->state == HTTP_FRESH))
 		http_enter(conn, HTTP_READING);
-	if (conn->turning || (wire->status == 0 && !wire_is_expecting(wire)))
+	if (conn->turning || (wire->status == 0 && !conn->gate.excess && !wire_is_expecting(wire)))
 		return;
 	conn->turning = true;
 	TAILQ_INSERT_TAIL(&conn->http->turns, conn, turn_link);

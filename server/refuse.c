@@ -53,6 +53,23 @@ refuse_on_event(struct bufferevent *bev, short what, void *arg)
 		refuse->fn(refuse->arg);
 }
 
+static void
+refuse_take_over(struct refuse *refuse, struct bufferevent *bev, refuse_fn *fn, void *arg)
+{
+	refuse->fn = fn;
+	refuse->arg = arg;
+	refuse->sent = refuse->eof = false;
+	bufferevent_setcb(bev, NULL, refuse_on_written, refuse_on_event, refuse);
+	bufferevent_enable(bev, EV_READ | EV_WRITE);
+}
+
+void
+refuse_end(struct refuse *refuse, struct bufferevent *bev, refuse_fn *fn, void *arg)
+{
+	refuse_take_over(refuse, bev, fn, arg);
+	refuse_on_written(bev, refuse);
+}
+
 void
 refuse_start(struct refuse *refuse, struct bufferevent *bev, int status, const char *detail,
     const char *request_id, bool head, refuse_fn *fn, void *arg)
@@ -60,11 +77,7 @@ refuse_start(struct refuse *refuse, struct bufferevent *bev, int status, const c
 	struct evbuffer *output = bufferevent_get_output(bev);
 	struct buf out = {0}, body = {0};
 
-	refuse->bev = bev;
-	refuse->fn = fn;
-	refuse->arg = arg;
-	refuse->sent = refuse->eof = false;
-	bufferevent_setcb(bev, NULL, refuse_on_written, refuse_on_event, refuse);
+	refuse_take_over(refuse, bev, fn, arg);
 	problem_write(&body, status, detail, request_id, NULL);
 	refuse_write_head(&out, status, request_id, body.len);
 	evbuffer_add(output, out.data, out.len);
@@ -72,5 +85,4 @@ refuse_start(struct refuse *refuse, struct bufferevent *bev, int status, const c
 		evbuffer_add(output, body.data, body.len);
 	buf_clear(&out);
 	buf_clear(&body);
-	bufferevent_enable(bev, EV_READ | EV_WRITE);
 }

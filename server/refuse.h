@@ -12,7 +12,6 @@
 typedef void refuse_fn(void *arg);
 
 struct refuse {
-	struct bufferevent *bev;
 	refuse_fn *fn;
 	void *arg;
 	bool sent; /* the answer */
@@ -28,5 +27,7 @@ struct refuse {
  */
 void refuse_start(struct refuse *refuse, struct bufferevent *bev, int status, const char *detail,
     const char *request_id, bool head, refuse_fn *fn, void *arg);
+/* The same without an answer: it was sent already. */
+void refuse_end(struct refuse *refuse, struct bufferevent *bev, refuse_fn *fn, void *arg);
 
 #endif

@@ -160,7 +160,7 @@ route_match(struct call *call)
 	struct route_path path;
 	const struct route *best, *route;
 
-	if (call->path_len == 1 && call->path[0] == '*') { /* OPTIONS *: the guard saw to that */
+	if (call->path_len == 1 && call->path[0] == '*') { /* OPTIONS *: wire.c saw to that */
 		route_allow(call, NULL);
 		call_reply_empty(call, 204);
 		return false;

@@ -3,6 +3,7 @@
  *
  *   START -> FIELDS                      [wire_request_line]
  *   FIELDS -> BODY, SIZE or DONE         [wire_head_end]
+ *   FIELDS, SIZE -> DONE                 [wire_exceed]
  *   BODY -> DONE                         [wire_take_data]
  *   SIZE -> DATA or TRAILERS             [wire_size]
  *   DATA -> DATA_END                     [wire_take_data]
@@ -30,6 +31,14 @@ wire_fail(struct wire *wire, int status, const char *why)
 	wire->why = why;
 }
 
+void
+wire_exceed(struct wire *wire)
+{
+	wire->out.len = wire->body;
+	wire->excess = true;
+	wire->state = WIRE_DONE;
+}
+
 /* --- lines --- */
 
 /* A chunk's size, or 0 for the last. */
@@ -48,8 +57,7 @@ wire_size(struct wire *wire, const char *s, size_t n)
 		wire_fail(wire, 413, "the chunk extensions are longer than");
 		wire->limit = wire->max_header;
 	} else if (size > wire->max_body - (wire->out.len - wire->body)) {
-		wire_fail(wire, 413, "the body is longer than");
-		wire->limit = wire->max_body;
+		wire_exceed(wire);
 	} else {
 		wire->left = size;
 		wire->state = size > 0 ? WIRE_DATA : WIRE_TRAILERS;
@@ -217,7 +225,7 @@ wire_is_expecting(const struct wire *wire)
 bool
 wire_is_last(const struct wire *wire)
 {
-	return wire->close || (wire->minor == 0 && !wire->keep_alive);
+	return wire->close || wire->excess || (wire->minor == 0 && !wire->keep_alive);
 }
 
 void

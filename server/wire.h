@@ -12,7 +12,8 @@
  * evhttp 2.1.12 is lenient where leniency is dangerous, and what it makes of the bytes no longer
  * shows them (RFC 9112, section 11.2: request smuggling).  So this reads them first, and writes
  * each request anew for evhttp when all of it is there: one form of each line, white space
- * trimmed, and whatever framing the body had, a single Content-Length.
+ * trimmed, and whatever framing the body had, a single Content-Length.  A request with too long a
+ * body comes without it: there may be other reasons to refuse it, which come first.
  */
 enum wire_result {
 	WIRE_MORE,  /* all was taken; the request goes on, or none has begun */
@@ -49,6 +50,7 @@ struct wire {
 	bool close, keep_alive;
 	bool expects; /* 100 Continue before the body */
 	bool chunked;
+	bool excess; /* the body is too long: it was left out, and nothing may follow */
 	unsigned hosts, lengths, codings, fields;
 	uint64_t length;   /* Content-Length, saturated */
 	size_t id, id_len; /* where out has the first X-Request-Id's value */

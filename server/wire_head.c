@@ -279,22 +279,17 @@ wire_head_end(struct wire *wire)
 		wire_fail(wire, 400, why);
 		return;
 	}
-	if (wire->length > wire->max_body) {
-		wire_fail(wire, 413, "the body is longer than");
-		wire->limit = wire->max_body;
-		return;
-	}
 	if (wire->close)
 		buf_adds(&wire->out, "Connection: close\r\n");
 	else if (wire->keep_alive)
 		buf_adds(&wire->out, "Connection: keep-alive\r\n");
 	wire->chunked = wire->codings > 0;
-	if (wire->chunked || wire->length > 0)
+	if (wire->chunked) { /* wire.c sets the digits */
 		buf_adds(&wire->out, "Content-Length: ");
-	wire->digits = wire->out.len;
-	if (wire->chunked)
+		wire->digits = wire->out.len;
 		buf_adds(&wire->out, "00000000000000000000\r\n");
-	else if (wire->length > 0) {
+	} else if (wire->length > 0 && wire->length <= wire->max_body) {
+		buf_adds(&wire->out, "Content-Length: ");
 		buf_addu(&wire->out, wire->length);
 		buf_adds(&wire->out, "\r\n");
 	}
@@ -303,5 +298,8 @@ wire_head_end(struct wire *wire)
 	wire->left = wire->length;
 	wire->head_len = 0;
 	wire->fields = 0;
-	wire->state = wire->chunked ? WIRE_SIZE : wire->left > 0 ? WIRE_BODY : WIRE_DONE;
+	if (wire->length > wire->max_body)
+		wire_exceed(wire);
+	else
+		wire->state = wire->chunked ? WIRE_SIZE : wire->left > 0 ? WIRE_BODY : WIRE_DONE;
 }

@@ -8,6 +8,7 @@
 #define WIRE_MAX_SIZE_LINE 1024 /* bytes of a chunk's size line */
 
 void wire_fail(struct wire *wire, int status, const char *why);
+void wire_exceed(struct wire *wire); /* the request ends here, without its body */
 
 /* wire_head.c; lines without their CRLF, which follows them in memory */
 void wire_request_line(struct wire *wire, const char *s, size_t n);
