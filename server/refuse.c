@@ -2,12 +2,14 @@
 #include "server/refuse.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "server/problem.h"
+#include "server/tls_server.h"
 
 static void
 refuse_write_head(struct buf *out, int status, const char *request_id, size_t body_len)
@@ -34,12 +36,16 @@ static void
 refuse_on_written(struct bufferevent *bev, void *arg)
 {
 	struct refuse *refuse = arg;
+	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 
 	refuse->sent = true;
-	if (refuse->eof)
+	if (refuse->eof) {
 		refuse->fn(refuse->arg);
-	else
-		shutdown(bufferevent_getfd(bev), SHUT_WR);
+		return;
+	}
+	if (ssl != NULL)
+		tls_server_end(ssl);
+	shutdown(bufferevent_getfd(bev), SHUT_WR);
 }
 
 static void
