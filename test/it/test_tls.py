@@ -200,17 +200,32 @@ def test_bytes_in_small_records(tls, tls_server):
         assert [raw.read_response().status for _ in range(50)] == [200] * 50
 
 
-def test_a_client_that_never_reads_is_held_back(tls, tls_server):
-    """Pipelined requests pile up with the client, not in the server."""
-    server = tls_server(request_timeout="30s")
+def test_requests_that_come_while_others_are_under_way(tls, tls_server):
+    """A record each, and answers that wait for Redis."""
+    server = tls_server()
+    path = Tenant(None).events_path + "/list"
+    with tls.raw(server) as raw:
+        for _ in range(100):
+            raw.send(head("GET", path))
+        assert [raw.read_response().status for _ in range(100)] == [200] * 100
+
+
+@pytest.mark.parametrize("what", ["requests", "a chunk size"])
+def test_a_client_that_never_reads_or_never_ends_is_held_back(tls, tls_server, what):
+    """What it sends piles up with the client, not in the server."""
+    server = tls_server(request_timeout="6s")
     with tls.raw(server) as raw:
         raw.socket.settimeout(2)
-        request = head("GET", "/event/x").encode() * 1000
+        block = head("GET", "/event/x").encode() * 1000
+        if what == "a chunk size":
+            lines = ["Content-Type: application/json", "Transfer-Encoding: chunked"]
+            raw.socket.sendall(head("POST", Tenant(None).events_path, *lines).encode())
+            block = b"0" * 65536
         sent = 0
         with pytest.raises((TimeoutError, ssl.SSLError, OSError)):
             while sent < 32 << 20:
-                raw.socket.sendall(request)
-                sent += len(request)
+                raw.socket.sendall(block)
+                sent += len(block)
         assert sent < 32 << 20
         status = open(f"/proc/{server.process.pid}/status").read()
         rss = int(status.split("VmRSS:")[1].split()[0])
@@ -219,9 +234,11 @@ def test_a_client_that_never_reads_is_held_back(tls, tls_server):
 
 def test_the_close_is_announced(tls, tls_server):
     """After Connection: close the client sees an orderly end and not a truncation."""
-    with tls.connect(tls_server()) as connection:
-        connection.sendall(head("GET", "/healthz", "Connection: close").encode())
+    context = tls.context()
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    with tls.connect(tls_server(), context) as connection:
         connection.suppress_ragged_eofs = False
+        connection.sendall(head("GET", "/healthz", "Connection: close").encode())
         data = b""
         while more := connection.recv(65536):
             data += more
