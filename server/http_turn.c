@@ -42,7 +42,7 @@ http_refuse(struct http_conn *conn, int status, const char *why, size_t limit)
 		buf_addu(&detail, limit);
 		buf_adds(&detail, " bytes");
 	}
-	call_choose_id(conn->call.request_id, wire->out.data + wire->id, wire->id_len);
+	call_choose_id(conn->call.request_id, buf_str(&wire->out) + wire->id, wire->id_len);
 	log_msg(LOG_DEBUG, "request refused: %d, %s", status, buf_str(&detail));
 	conn->http->stats.refused[http_refusal_of(status)]++;
 	gate_shut(&conn->gate);

@@ -206,7 +206,7 @@ fuzz_check_answer(const char *s, const char *end, bool bodiless)
 	int status;
 	size_t len;
 
-	FUZZ_CHECK(sscanf(s, "HTTP/%*d.%*d %3d ", &status) == 1 && status >= 100 && status < 600);
+	FUZZ_CHECK(sscanf(s, "HTTP/1.%*1[01] %3d ", &status) == 1 && status >= 100 && status < 600);
 	FUZZ_CHECK(status != 500);
 	FUZZ_CHECK(head_end != NULL);
 	body = head_end + 4;
