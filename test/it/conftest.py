@@ -6,6 +6,9 @@ gets a new evhookd.
 """
 
 import contextlib
+import fcntl
+import json
+import subprocess
 import threading
 
 import pytest
@@ -15,7 +18,9 @@ import receivers
 from api import Tenant
 from client import Raw
 from ctl import Ctl
-from harness import Evhookd, RedisServer, binary, until_empty
+from harness import TOP, Evhookd, RedisServer, binary, until_empty
+
+INTEROP = TOP / "test" / "interop"
 
 
 def pytest_sessionstart(session):
@@ -37,6 +42,37 @@ def pytest_make_parametrize_id(val):
 @pytest.fixture(scope="session")
 def certs(tmp_path_factory):
     return certificates.Certificates(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="session")
+def verify():
+    """Verifies a delivery as the reference library does (npm, under node): runs verify.js, gives
+    its exit status, the payload or what it complained about."""
+    with open(INTEROP / "package.json") as lock:  # parallel runs install once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (INTEROP / "node_modules" / "standardwebhooks").is_dir():
+            subprocess.run(
+                ["npm", "install", "--no-package-lock", "--silent"],
+                cwd=INTEROP,
+                check=True,
+                timeout=120,
+            )
+
+    def verify(secret, request, raw=False, **changes):
+        headers = {name: value for name, value in request.headers}
+        question = {"secret": secret, "headers": headers, "body": request.body.decode(), "raw": raw}
+        question.update(changes)
+        done = subprocess.run(
+            ["node", "verify.js"],
+            cwd=INTEROP,
+            input=json.dumps(question),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+    return verify
 
 
 class Shared:

@@ -1,45 +1,5 @@
 """Signatures as the reference library of Standard Webhooks verifies them (npm, under node)."""
 
-import fcntl
-import json
-import subprocess
-
-import pytest
-
-from harness import TOP
-
-INTEROP = TOP / "test" / "interop"
-
-
-@pytest.fixture(scope="session")
-def verify():
-    """Runs verify.js; gives its exit status, the payload or what it complained about."""
-    with open(INTEROP / "package.json") as lock:  # parallel runs install once
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (INTEROP / "node_modules" / "standardwebhooks").is_dir():
-            subprocess.run(
-                ["npm", "install", "--no-package-lock", "--silent"],
-                cwd=INTEROP,
-                check=True,
-                timeout=120,
-            )
-
-    def verify(secret, request, raw=False, **changes):
-        headers = {name: value for name, value in request.headers}
-        question = {"secret": secret, "headers": headers, "body": request.body.decode(), "raw": raw}
-        question.update(changes)
-        done = subprocess.run(
-            ["node", "verify.js"],
-            cwd=INTEROP,
-            input=json.dumps(question),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
-
-    return verify
-
 
 def delivered(tenant, receiver, **endpoint):
     """A webhook with these endpoint settings, an event, and the delivery of it."""
