@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Ends deliveries of one webhook that were answered with 2xx: delivered is delivered, whatever the
 -- lease says by now.
 -- ARGV: webhook, --attempts-kept, and for each: locator, attempt, type, status, ms, answer's text.

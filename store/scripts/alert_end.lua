@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Ends an attempt to deliver an alert notice.
 -- ARGV: webhook, what (ack, drop, retry), and for each: lease end, locator, attempt, ms until the
 --       retry.

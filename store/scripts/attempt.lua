@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Records an attempt that no queue knows of: a test event's.
 -- ARGV: webhook, --attempts-kept, locator, type, outcome, status, ms, trigger, message, answer's text.
 -- Returns 1, or 0 when the webhook is gone.

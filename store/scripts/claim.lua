@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Leases due deliveries of one shard to the caller.
 -- ARGV: lease ms, deliveries wanted, at most so many of one queue, position in the wake-up index,
 --       queues looked at at most, --max-diverted, n queues that have no room here, these.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Deletes a diverted event.
 -- ARGV: tenant, webhook, locator.
 -- Returns 'ok' or 'missing'.

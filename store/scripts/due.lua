@@ -1,3 +1,6 @@
+#!lua flags=allow-oom,allow-cross-slot-keys
+-- It writes nothing, but does not say so in its flags: then a Redis that became a replica refuses it,
+-- and an idle instance learns of that too.
 -- When each shard has work: one look for all of them.
 -- ARGV: prefixes of the shards.
 -- Returns {now, time of the earliest queue of each shard ('' for none), …}.

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Makes script_sources.c: embed.sh lib.lua script.lua... >script_sources.c
-# Each script becomes one string, a line of it a line of C, with lib.lua before it.
+# Each script becomes one string, a line of it a line of C, with lib.lua before it; but its "#!lua"
+# line, which tells Redis its flags, stays the first.
 set -eu
 
 # A backslash before "?" keeps the compiler from seeing trigraphs.
 quote() {
-	sed -e 's/[\\"?]/\\&/g' -e 's/	/\\t/g' -e "s/^/$2\"/" -e "s/\$/\\\\n\"$3/" "$1"
+	sed -e '/^#!/d' -e 's/[\\"?]/\\&/g' -e 's/	/\\t/g' -e "s/^/$2\"/" -e "s/\$/\\\\n\"$3/" "$1"
 }
 
 lib=$1
@@ -28,7 +29,9 @@ for file; do
 		;;
 	esac
 	echo
-	echo "static const char script_${name}[] = SCRIPT_LIB"
+	echo "static const char script_${name}[] ="
+	sed -n '1s/^#!.*/	"&\\n"/p' "$file"
+	echo '	SCRIPT_LIB'
 	quote "$file" '	' ''
 	echo '	;'
 done

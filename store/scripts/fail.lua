@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Ends an attempt that failed, if the caller still holds its lease and has judged it by the webhook's
 -- policy in force.
 -- ARGV: webhook, --attempts-kept, lease end, locator, attempt, type, status, ms, trigger, message,

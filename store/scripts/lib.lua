@@ -1,4 +1,7 @@
 -- What all scripts share: it stands before each of them.
+-- Redis refuses a script for want of memory at its first write or not at all, so nothing is ever half
+-- done; those that end, take or give back what is stored already carry allow-oom, for it is they
+-- that make room again.
 -- KEYS[1] is the slot's prefix, "evhook:{N}:"; all keys are made from it (doc/redis.md).
 local p = KEYS[1]
 

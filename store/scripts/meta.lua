@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Writes what must never change at the first start, and returns what counts.
 -- ARGV: schema, shards, the ids of the keys for secrets (the first is the one that seals).
 -- Returns {schema, shards, the key that sealed last or false, 1 if it is one of these or none, else 0}.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Hands leases back: what the caller still holds is due now, for whoever has room.
 -- ARGV: webhook, '1' to tell the others, and for each: lease end, locator.
 -- Returns how many were handed back.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- One step of trimming a tenant's stream: its oldest events beyond the limits, at most 100.
 -- A queue that still owes one of them gets its copy first.
 -- ARGV: tenant, --event-retention ms, --events-kept.

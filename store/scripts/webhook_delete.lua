@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Deletes a webhook with its queue, attempts and diverted events.
 -- ARGV: tenant, webhook, version it must have ('' for any).
 -- Returns 'ok', 'missing' or 'stale'.
