@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "store/reseal.h"
 #include "store/script.h"
 #include "store/store_internal.h"
 
 #define STORE_SCHEMA 1
+#define REFUSALS_MAX 32         /* kinds of commands; those beyond share the last place */
+#define REFUSALS_EVERY_MS 10000 /* where Redis takes some and refuses others */
 
 /* --- setting a connection up --- */
 
@@ -158,11 +161,26 @@ store_on_hint(void *arg, const char *payload)
 }
 
 static void
-store_on_hints_setup(void *arg)
+store_on_hints_pong(void *arg, enum answer answer, const redisReply *reply)
 {
 	struct store *store = arg;
 
-	redis_setup_done(store->hints);
+	if (answer == ANSWER_ERROR)
+		redis_setup_failed(store->hints, reply->str);
+	else if (answer == ANSWER_OK)
+		redis_setup_done(store->hints);
+}
+
+/* A connection is not enough: a stopped Redis has it made by the kernel, a loading one refuses us.
+ */
+static void
+store_on_hints_setup(void *arg)
+{
+	struct store *store = arg;
+	struct redis_cmd *ping = redis_cmd_new();
+
+	redis_args(ping, "PING");
+	redis_send_setup(store->hints, ping, store_on_hints_pong, store);
 }
 
 static void
@@ -296,16 +314,73 @@ store_script(const struct store *store, const char *name, const struct uuid *ten
 	return redis_script(name, keys_prefix(&store->keys, tenant));
 }
 
+/* Which kinds of commands Redis refuses at present, and when that was last said. */
+static struct refusal {
+	const char *what; /* a constant */
+	bool refused;
+	bool said;
+	int64_t said_ms;
+} store_refusals[REFUSALS_MAX];
+static size_t store_nrefused;
+
+static struct refusal *
+store_refusal(const char *what)
+{
+	size_t i = 0;
+
+	while (i < REFUSALS_MAX - 1 && store_refusals[i].what != NULL &&
+	       strcmp(store_refusals[i].what, what) != 0)
+		i++;
+	store_refusals[i].what = what;
+	return &store_refusals[i];
+}
+
+/* One line for the change, not for each command: a full Redis refuses thousands a second. */
+static void
+store_refused(const char *what, const char *reason)
+{
+	struct refusal *refusal = store_refusal(what);
+	int64_t now = clock_mono_ms();
+
+	if (refusal->refused)
+		return;
+	refusal->refused = true;
+	store_nrefused++;
+	refusal->said = refusal->said_ms == 0 || now - refusal->said_ms >= REFUSALS_EVERY_MS;
+	if (!refusal->said)
+		return;
+	refusal->said_ms = now;
+	log_begin(LOG_WARN, "redis refuses a command");
+	log_str("command", what);
+	log_str("reason", reason);
+	log_end();
+}
+
+static void
+store_took(const char *what)
+{
+	struct refusal *refusal = store_refusal(what);
+
+	if (!refusal->refused)
+		return;
+	refusal->refused = false;
+	store_nrefused--;
+	if (!refusal->said)
+		return;
+	log_begin(LOG_INFO, "redis takes a command again");
+	log_str("command", what);
+	log_end();
+}
+
 enum store_err
 store_judge(const char *what, enum answer answer, const redisReply *reply)
 {
-	if (answer == ANSWER_OK)
+	if (answer == ANSWER_OK) {
+		if (store_nrefused > 0)
+			store_took(what);
 		return STORE_OK;
-	if (answer == ANSWER_ERROR) {
-		log_begin(LOG_WARN, "redis refused a command");
-		log_str("command", what);
-		log_str("reason", reply->str);
-		log_end();
 	}
+	if (answer == ANSWER_ERROR)
+		store_refused(what, reply->str);
 	return STORE_UNAVAILABLE;
 }
