@@ -34,6 +34,7 @@ struct claimer {
 	int64_t earliest_ms; /* least due_ms of the shards that are not being claimed */
 	int64_t look_ms;     /* monotonic: when to look at all of them */
 	bool looking;
+	bool look_again; /* asked for while a look was under way, which may have come too early */
 };
 
 struct claim {
@@ -114,17 +115,20 @@ claimer_expect(struct claimer *claimer, const struct uuid *tenant, int64_t in_ms
 
 /* --- claiming --- */
 
+/* What waits for an endpoint that takes no more does not keep the others from getting theirs. */
 static size_t
 claimer_room(const struct dispatch *dispatch)
 {
 	size_t most = 2 * dispatch->opts.delivery_concurrency;
+	size_t busy = dispatch->inflight + dispatch->startable;
 	size_t room;
 
-	if (dispatch->draining || dispatch->held_bytes >= HELD_BYTES_MAX)
+	if (dispatch->draining || dispatch->held_bytes >= HELD_BYTES_MAX ||
+	    dispatch->held >= HELD_MAX)
 		return 0;
-	if (most > HELD_MAX)
-		most = HELD_MAX;
-	room = dispatch->held < most ? most - dispatch->held : 0;
+	room = busy < most ? most - busy : 0;
+	if (room > HELD_MAX - dispatch->held)
+		room = HELD_MAX - dispatch->held;
 	return room < CLAIM_MAX ? room : CLAIM_MAX;
 }
 
@@ -149,6 +153,7 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 		}
 		dispatch->totals.claimed += group->n;
 		target_update(target);
+		target_release_surplus(target);
 	}
 }
 
@@ -254,7 +259,8 @@ claimer_on_due(void *arg, enum store_err err, const int64_t *in_ms, unsigned sha
 	int64_t now = clock_mono_ms();
 
 	claimer->looking = false;
-	claimer->look_ms = now + LOOK_EVERY_MS;
+	claimer->look_ms = claimer->look_again ? now : now + LOOK_EVERY_MS;
+	claimer->look_again = false;
 	for (unsigned i = 0; err == STORE_OK && i < shards; i++) {
 		struct claim_shard *shard = &claimer->shards[i];
 		int64_t due_ms = in_ms[i] < 0 ? NEVER : now + in_ms[i];
@@ -288,6 +294,7 @@ claimer_ev_timer(evutil_socket_t fd, short what, void *arg)
 void
 claimer_look(struct claimer *claimer)
 {
+	claimer->look_again = claimer->looking;
 	if (claimer->looking || !claimer->dispatch->up)
 		return;
 	claimer->look_ms = clock_mono_ms();

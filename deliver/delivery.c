@@ -69,6 +69,7 @@ delivery_count(struct delivery *delivery, bool in)
 	if (delivery->state == DELIVERY_WAITING) {
 		target->nwaiting += one;
 		dispatch->waiting += one;
+		dispatch->startable += target->is_ready ? one : 0;
 	} else if (delivery->state == DELIVERY_POSTING) {
 		target->inflight += one;
 		target->share->inflight += one;
@@ -241,9 +242,11 @@ delivery_start(struct delivery *delivery)
 static void
 delivery_adapt(struct target *target, bool success, bool timed_out)
 {
-	if (timed_out)
+	if (timed_out) {
 		target->cap = target->cap > 1 ? target->cap / 2 : 1;
-	else if (success && target->cap < target->dispatch->opts.endpoint_concurrency)
+		target_release_surplus(target);
+	}
+	if (success && target->cap < target->dispatch->opts.endpoint_concurrency)
 		target->cap++;
 }
 
@@ -315,6 +318,21 @@ delivery_log(const struct delivery *delivery, const char *outcome)
 	log_end();
 }
 
+/* There was no file descriptor for it: ours is the fault, so it waits for better times. */
+static void
+delivery_put_off(struct delivery *delivery)
+{
+	struct dispatch *dispatch = delivery->target->dispatch;
+
+	destination_unref(delivery->destination);
+	delivery->destination = NULL;
+	dispatch_rest(dispatch);
+	if (delivery->kind == DELIVERY_QUEUED && dispatch->draining)
+		delivery_release(delivery);
+	else
+		delivery_enter(delivery, DELIVERY_WAITING);
+}
+
 static void
 delivery_on_post(void *arg, const struct post_result *result)
 {
@@ -322,6 +340,10 @@ delivery_on_post(void *arg, const struct post_result *result)
 	struct target *target = delivery->target;
 
 	delivery->post = NULL;
+	if (result->starved) {
+		delivery_put_off(delivery);
+		return;
+	}
 	delivery->duration_ms = clock_mono_ms() - delivery->started_ms;
 	delivery_judge(delivery, result);
 	delivery_keep_response(delivery, result);

@@ -23,6 +23,23 @@ dispatch_run_turn(struct dispatch *dispatch)
 	event_active(dispatch->turn, EV_TIMEOUT, 1);
 }
 
+void
+dispatch_rest(struct dispatch *dispatch)
+{
+	struct timeval tv = {.tv_usec = REST_MS * 1000};
+
+	if (!event_pending(dispatch->rested, EV_TIMEOUT, NULL))
+		event_add(dispatch->rested, &tv);
+}
+
+static void
+dispatch_ev_rested(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	dispatch_run_turn(arg);
+}
+
 /* A target of the share that may start now; its turn comes again after the others'. */
 static struct target *
 dispatch_next_target(struct share *share)
@@ -97,7 +114,7 @@ dispatch_ev_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!dispatch->draining)
+	if (!dispatch->draining && !event_pending(dispatch->rested, EV_TIMEOUT, NULL))
 		dispatch_give_places(dispatch);
 	dispatch_settle(dispatch);
 	claimer_turn(dispatch->claimer);
@@ -315,7 +332,8 @@ dispatch_new(const struct dispatch_opts *opts)
 	TAILQ_INIT(&dispatch->dirty);
 	dispatch->turn = evtimer_new(opts->base, dispatch_ev_turn, dispatch);
 	dispatch->tick = evtimer_new(opts->base, dispatch_ev_tick, dispatch);
-	if (dispatch->turn == NULL || dispatch->tick == NULL)
+	dispatch->rested = evtimer_new(opts->base, dispatch_ev_rested, dispatch);
+	if (dispatch->turn == NULL || dispatch->tick == NULL || dispatch->rested == NULL)
 		abort();
 	dispatch->claimer = claimer_new(dispatch);
 	return dispatch;
@@ -347,6 +365,7 @@ dispatch_free(struct dispatch *dispatch)
 	claimer_free(dispatch->claimer);
 	event_free(dispatch->turn);
 	event_free(dispatch->tick);
+	event_free(dispatch->rested);
 	free(dispatch);
 }
 

@@ -67,7 +67,7 @@ void dispatch_test(struct dispatch *dispatch, struct payload *payload, const str
 /* --- the end --- */
 
 /* Claims nothing any more, hands back what was not started, lets the rest finish; done runs once,
- * later, when nothing is held any more. */
+ * later, when nothing is held any more.  Without done it only begins: call again with it. */
 void dispatch_drain(struct dispatch *dispatch, void (*done)(void *arg), void *arg);
 /* During a drain: cuts off what is still on the wire and hands it back too. */
 void dispatch_cut(struct dispatch *dispatch);

@@ -17,6 +17,9 @@
 #define HELD_BYTES_MAX (64 * 1024 * 1024)
 /* Of one webhook, deliveries wait in memory for at most so many times its cap. */
 #define WAITING_PER_CAP 8
+/* Connections that a webhook may have at first; each success adds one. */
+#define CAP_AT_FIRST 8
+#define REST_MS 100 /* when there are no file descriptors left */
 /* One publish request leases at most so many. */
 #define LEASES_PER_REQUEST 1024
 /* Settings older than that are read again before anything starts by them. */
@@ -35,6 +38,7 @@
  *      │ webhook inactive, drain                          ▼                                 ▼
  *      └──────────────────────────────────────────▶ RELEASING ── Redis has it ──────────▶ (gone)
  *
+ * Without a file descriptor for it a POST was never made: POSTING goes back to WAITING.
  * A webhook that was deleted ends its WAITING ones at once: its queue is gone.
  * delivery_enter() in delivery.c makes all transitions.
  */
@@ -152,7 +156,9 @@ struct dispatch {
 	size_t held_bytes;
 	size_t inflight;
 	size_t waiting;
+	size_t startable; /* of them, at targets that may start one now */
 	bool draining;
+	struct event *rested; /* pending while nothing starts: there were no file descriptors */
 	bool cutting;
 	void (*drained)(void *arg);
 	void *drained_arg;
@@ -161,6 +167,7 @@ struct dispatch {
 
 /* dispatch.c */
 void dispatch_run_turn(struct dispatch *dispatch); /* soon, once for however many calls */
+void dispatch_rest(struct dispatch *dispatch);     /* starts nothing for a moment */
 
 /* target.c */
 struct target *target_find(struct dispatch *dispatch, const struct ulid *webhook, bool alert);
@@ -173,6 +180,8 @@ bool target_is_fresh(const struct target *target);
 /* Asks for its settings if it has to, and puts it into or takes it out of the lists. */
 void target_update(struct target *target);
 size_t target_room(const struct target *target); /* for more in memory */
+/* Hands back what is more than may wait in memory. */
+void target_release_surplus(struct target *target);
 void target_mark_dirty(struct target *target);
 void destination_unref(struct destination *destination); /* NULL is fine */
 

@@ -211,6 +211,11 @@ pool_open(struct pool *pool, const struct url *url, bool verify, const union res
 	struct pool_host *host;
 	struct conn *conn;
 
+	if (pool->nopen >= pool->opts.max_open && !TAILQ_EMPTY(&pool->idle)) {
+		conn = TAILQ_LAST(&pool->idle, pool_list);
+		pool_leave_idle(pool, conn);
+		pool_end(pool, conn);
+	}
 	if (url->tls && (opts.ssl = tls_client(pool->opts.tls, url, verify)) == NULL)
 		return NULL;
 	host = pool_host(pool, url, verify);
@@ -241,12 +246,8 @@ pool_give(struct pool *pool, struct conn *conn)
 	conn->in_idle = true;
 	TAILQ_INSERT_HEAD(&pool->idle, conn, list);
 	TAILQ_INSERT_HEAD(&host->idle, conn, idle);
-	if (++pool->nidle > pool->opts.max_idle) {
-		struct conn *oldest = TAILQ_LAST(&pool->idle, pool_list);
-
-		pool_leave_idle(pool, oldest);
-		pool_discard(pool, oldest);
-	}
+	if (++pool->nidle > pool->opts.max_idle)
+		pool_yield(pool);
 	if (!event_pending(&pool->timer, EV_TIMEOUT, NULL))
 		pool_arm(pool, pool->opts.idle_ms);
 }
@@ -263,6 +264,17 @@ pool_discard(struct pool *pool, struct conn *conn)
 	if (TAILQ_EMPTY(&pool->dead))
 		event_active(&pool->reap, EV_TIMEOUT, 0);
 	TAILQ_INSERT_TAIL(&pool->dead, conn, list);
+}
+
+void
+pool_yield(struct pool *pool)
+{
+	struct conn *oldest = TAILQ_LAST(&pool->idle, pool_list);
+
+	if (oldest == NULL)
+		return;
+	pool_leave_idle(pool, oldest);
+	pool_discard(pool, oldest);
 }
 
 /* Below evhttp: one in use is its user's to hand back, an idle one is ours. */

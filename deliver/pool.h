@@ -12,7 +12,7 @@ struct pool_opts {
 	struct event_base *base;
 	const struct egress *egress; /* borrowed */
 	struct tls *tls;             /* borrowed */
-	size_t max_body, max_idle;
+	size_t max_body, max_idle, max_open;
 	int64_t idle_ms;
 };
 
@@ -30,6 +30,8 @@ void pool_give(struct pool *pool, struct conn *conn);
 void pool_close(struct pool *pool, struct conn *conn);
 /* The same, from anywhere: in the next turn of the loop. */
 void pool_discard(struct pool *pool, struct conn *conn);
+/* Closes the oldest idle one, from anywhere: there are no file descriptors left. */
+void pool_yield(struct pool *pool);
 
 size_t pool_open_count(const struct pool *pool);
 size_t pool_idle_count(const struct pool *pool);

@@ -106,6 +106,7 @@ post_exchange(struct post *post, struct conn *conn)
 	post->error = -1;
 	post->error_no = 0;
 	post->reusable = true;
+	post->result.starved = false;
 	post->body_seen = 0;
 	post->result.reused = conn->uses > 0;
 	post->sent_us = clock_mono_us();

@@ -25,6 +25,7 @@ struct poster_opts {
 	size_t keep_body; /* the first bytes of it that the result carries */
 	int64_t idle_ms;  /* a pooled connection lives that long unused */
 	size_t max_idle;  /* pooled connections in all; the oldest is closed beyond */
+	size_t max_open;  /* with those in use: beyond, a new one costs the oldest pooled one */
 };
 
 /* NULL when the CA file or a resolver address is unusable; *why says it in one line (free()).
@@ -56,6 +57,7 @@ struct post_result {
 	size_t body_len;
 	const char *retry_after; /* the header's value, or NULL */
 	bool timed_out;          /* the deadline passed */
+	bool starved;            /* there was no file descriptor left: nothing was tried */
 	bool reused;             /* the connection had served another POST before */
 	/* phases in microseconds; -1 where it had none */
 	int64_t dns_us, connect_us, tls_us, first_byte_us, total_us;

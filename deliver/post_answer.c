@@ -173,6 +173,10 @@ post_answer_on_failure(struct post *post)
 		words = words_tls(conn, post->message, sizeof post->message);
 	else
 		words = words_connect(conn, post->error < 0 ? ECONNREFUSED : post->error_no);
+	post->result.starved =
+	    conn->phase == CONN_CONNECT && (post->error_no == EMFILE || post->error_no == ENFILE);
+	if (post->result.starved)
+		pool_yield(post->poster->pool);
 	if (conn->phase == CONN_CONNECT || conn_is_late(conn)) {
 		/* Of several addresses the first one's failure is told. */
 		if (post->result.message == NULL)

@@ -28,6 +28,7 @@ poster_new(const struct poster_opts *opts, char **why)
 	    .egress = opts->egress,
 	    .max_body = opts->max_body,
 	    .max_idle = opts->max_idle,
+	    .max_open = opts->max_open,
 	    .idle_ms = opts->idle_ms,
 	};
 

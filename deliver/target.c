@@ -65,7 +65,9 @@ target_get(
 	target->queue = queue_name(webhook, alert);
 	target->dispatch = dispatch;
 	target->share = share_get(dispatch, tenant);
-	target->cap = dispatch->opts.endpoint_concurrency;
+	target->cap = dispatch->opts.endpoint_concurrency < CAP_AT_FIRST
+			  ? dispatch->opts.endpoint_concurrency
+			  : CAP_AT_FIRST;
 	target->idle_since_ms = clock_mono_ms();
 	TAILQ_INIT(&target->waiting);
 	TAILQ_INIT(&target->posting);
@@ -136,6 +138,13 @@ target_room(const struct target *target)
 	return has < most ? most - has : 0;
 }
 
+void
+target_release_surplus(struct target *target)
+{
+	while (target->nwaiting > target->cap * WAITING_PER_CAP)
+		delivery_release(TAILQ_LAST(&target->waiting, delivery_list));
+}
+
 static void
 target_set_ready(struct target *target, bool ready)
 {
@@ -146,6 +155,7 @@ target_set_ready(struct target *target, bool ready)
 		return;
 	target->is_ready = ready;
 	if (ready) {
+		dispatch->startable += target->nwaiting;
 		if (TAILQ_EMPTY(&share->ready)) {
 			TAILQ_INSERT_TAIL(&dispatch->ready, share, entry);
 			dispatch->nready++;
@@ -153,6 +163,7 @@ target_set_ready(struct target *target, bool ready)
 		TAILQ_INSERT_TAIL(&share->ready, target, ready_entry);
 		return;
 	}
+	dispatch->startable -= target->nwaiting;
 	TAILQ_REMOVE(&share->ready, target, ready_entry);
 	if (TAILQ_EMPTY(&share->ready)) {
 		TAILQ_REMOVE(&dispatch->ready, share, entry);

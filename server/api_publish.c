@@ -12,6 +12,7 @@
 
 struct publish_flow {
 	struct call *call;
+	struct pace_wait wait;
 	struct json_doc doc;
 	struct event_draft *drafts;
 	size_t n;
@@ -22,6 +23,7 @@ struct publish_flow {
 	const char *trace_state;
 };
 
+static pace_go_fn publish_read;
 static void publish_store(struct publish_flow *flow, const char *idempotency_key);
 static events_publish_fn publish_on_stored;
 
@@ -86,10 +88,19 @@ void
 api_event_publish(struct call *call)
 {
 	struct publish_flow *flow = arena_alloc(&call->arena, sizeof *flow);
+
+	flow->call = call;
+	pace_enter(call->app->pace, &flow->wait, publish_read, flow);
+}
+
+static void
+publish_read(void *arg)
+{
+	struct publish_flow *flow = arg;
+	struct call *call = flow->call;
 	const char *key = call_header(call, "Idempotency-Key");
 	struct faults faults = {0};
 
-	flow->call = call;
 	if (publish_check_key(call, key) != 0)
 		return;
 	if (app_parse_body(call, &flow->doc, EVENT_JSON_KEEP) != 0)
@@ -172,6 +183,7 @@ publish_one(const struct publish_flow *flow, const struct publish_result *result
 	struct event_parts parts = publish_parts(flow, result, i);
 	struct payload *payload = NULL;
 
+	pace_charge(call->app->pace, event->ntargets);
 	for (size_t j = 0; j < event->ntargets; j++) {
 		const struct publish_target *target = &event->targets[j];
 

@@ -9,6 +9,7 @@
 #include "server/call.h"
 #include "server/config.h"
 #include "server/http.h"
+#include "server/pace.h"
 #include "store/store.h"
 #include "store/trimmer.h"
 
@@ -22,6 +23,7 @@ struct app {
 	struct trimmer *trimmer;
 	struct tls_server *tls; /* NULL without --tls-cert */
 	struct secretbox *secrets;
+	struct pace *pace;
 	struct http *http;
 	struct http *admin;
 	struct egress egress;

@@ -2,8 +2,8 @@
  * evhookd: reads the options, puts the parts together, runs the loop, and takes everything down in
  * order.
  *
- * The end: not ready; after --drain-delay no new connections; when the last request is answered the
- * dispatcher drains; when nothing is held any more, or --drain-timeout passed, the loop ends.
+ * The end: not ready; after --drain-delay no new connections, and the dispatcher drains; when the
+ * last request is answered and nothing is held any more, or --drain-timeout passed, the loop ends.
  */
 #include <config.h>
 #include <errno.h>
@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "server/app.h"
 #include "server/credentials.h"
+#include "server/files.h"
 #include "server/libevent_log.h"
 #include "server/process.h"
 #include "store/embedded.h"
@@ -42,6 +43,7 @@ struct server {
 	struct event *stage_timer;
 	struct event *log_flusher;
 	enum stage stage;
+	struct files files;
 	int status; /* of the process */
 };
 
@@ -131,6 +133,8 @@ server_enter(struct server *server, enum stage stage)
 	case STAGE_REQUESTS:
 		server_arm(server, server->config.drain_timeout_ms);
 		http_drain(server->app.http, server_on_requests_done, server);
+		/* already, so that a client that takes its time costs no delivery its own */
+		dispatch_drain(server->app.dispatch, NULL, NULL);
 		break;
 	case STAGE_DELIVERIES:
 		dispatch_drain(server->app.dispatch, server_on_deliveries_done, server);
@@ -243,6 +247,7 @@ server_open_loop(struct server *server)
 	if (base == NULL)
 		abort();
 	server->app.base = base;
+	server->app.pace = pace_new(base);
 	for (size_t i = 0; i < 3; i++) {
 		server->signals[i] = evsignal_new(base, numbers[i],
 		    numbers[i] == SIGHUP ? server_ev_reload : server_ev_stop, server);
@@ -319,6 +324,7 @@ server_open_delivery(struct server *server)
 	    .keep_body = RESPONSE_BODY_KEPT,
 	    .idle_ms = POOL_IDLE_MS,
 	    .max_idle = POOL_IDLE_MAX,
+	    .max_open = server->files.outbound,
 	};
 	struct dispatch_opts dispatch = {
 	    .base = app->base,
@@ -342,6 +348,8 @@ server_open_delivery(struct server *server)
 	if (app->poster == NULL)
 		return server_fail(why);
 	dispatch.poster = app->poster;
+	if (dispatch.delivery_concurrency > server->files.outbound)
+		dispatch.delivery_concurrency = server->files.outbound;
 	app->dispatch = dispatch_new(&dispatch);
 	app->trimmer = trimmer_new(&trimmer);
 	return 0;
@@ -367,7 +375,7 @@ server_open_http(struct server *server)
 	    .tls = app->tls,
 	    .max_body = (size_t)config->max_body,
 	    .max_header = (size_t)config->max_header,
-	    .max_connections = (size_t)config->max_connections,
+	    .max_connections = server->files.inbound,
 	    .max_client_connections = (size_t)config->max_client_connections,
 	    .request_timeout_ms = config->request_timeout_ms,
 	    .idle_timeout_ms = IDLE_TIMEOUT_MS,
@@ -398,6 +406,7 @@ server_close(struct server *server)
 {
 	struct app *app = &server->app;
 
+	pace_free(app->pace); /* what waits there gets its answer from the store */
 	if (app->dispatch != NULL)
 		dispatch_store_down(app->dispatch);
 	store_free(app->store); /* answers every operation under way */
@@ -429,6 +438,8 @@ server_run(struct server *server)
 	libevent_log_setup();
 	server->app.config = &server->config;
 	server_open_loop(server);
+	files_share(&server->files, (size_t)server->config.max_connections,
+	    (size_t)server->config.delivery_concurrency, POOL_IDLE_MAX);
 	/* listeners first: a port in use must not start a redis-server */
 	if (server_open_credentials(server) != 0 || server_open_http(server) != 0 ||
 	    server_open_store(server) != 0 || server_open_delivery(server) != 0) {

@@ -1,4 +1,4 @@
-#!lua flags=allow-oom,allow-cross-slot-keys
+#!lua flags=allow-oom
 -- It writes nothing, but does not say so in its flags: then a Redis that became a replica refuses it,
 -- and an idle instance learns of that too.
 -- When each shard has work: one look for all of them.

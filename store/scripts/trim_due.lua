@@ -1,4 +1,4 @@
-#!lua flags=allow-oom,allow-cross-slot-keys
+#!lua flags=allow-oom
 -- The tenants whose streams are to be trimmed now, one of each shard at most; the next time is set.
 -- ARGV: ms until the next time, prefixes of the shards.
 -- Returns their locators.
