@@ -26,7 +26,9 @@ PLACES = {
 def script(name):
     """A script as evhookd sends it."""
     scripts = TOP / "store" / "scripts"
-    return (scripts / "lib.lua").read_text() + (scripts / f"{name}.lua").read_text()
+    text = (scripts / f"{name}.lua").read_text()
+    flags = text[: text.index("\n") + 1] if text.startswith("#!") else ""
+    return flags + (scripts / "lib.lua").read_text() + text[len(flags) :]
 
 
 def pattern_of(key):
