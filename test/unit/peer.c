@@ -321,6 +321,7 @@ try_init(struct try *t)
 	t->opts.keep_body = 1024;
 	t->opts.idle_ms = 60000;
 	t->opts.max_idle = 64;
+	t->opts.max_open = 1024;
 }
 
 void

@@ -171,6 +171,29 @@ test_idle_limits(void **state)
 }
 
 static void
+test_open_limit(void **state)
+{
+	const struct peer_act act = {.send = OK};
+	struct poster_stats stats;
+	struct peer *other;
+
+	(void)state;
+	t.opts.max_open = 1;
+	try_start(&t);
+	peer = peer_new(t.base, &act, 1);
+	other = peer_new(t.base, &act, 1);
+	tried_start(&a, &t, true, "", 0, 5000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&a);
+	tried_start(&b, &t, true, "", 0, 5000, "http://127.0.0.1:%u/", peer_port(other));
+	tried_wait(&b);
+	tried_wait_for(&t, peer_closed, peer, 1);
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.open, 1);
+	peer_free(other);
+	peer_free(peer);
+}
+
+static void
 test_cancel(void **state)
 {
 	const struct peer_act acts[] = {{.send = OK}, {0}};
@@ -294,6 +317,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_not_pooled, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_idle_limits, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_open_limit, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_from_within, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_free_under_way, setup, teardown),
