@@ -16,6 +16,7 @@
 #define LOOK_EVERY_MS 1000
 #define CLAIM_MAX 256     /* deliveries that one claim takes */
 #define CLAIM_EACH_MAX 64 /* of one webhook */
+#define CLAIM_LEAST 32    /* even when busy: a tenant that has its share may be all that waits */
 #define CLAIM_FULL_MAX 1000
 #define NEVER INT64_MAX
 
@@ -126,7 +127,7 @@ claimer_room(const struct dispatch *dispatch)
 	if (dispatch->draining || dispatch->held_bytes >= HELD_BYTES_MAX ||
 	    dispatch->held >= HELD_MAX)
 		return 0;
-	room = busy < most ? most - busy : 0;
+	room = busy + CLAIM_LEAST < most ? most - busy : CLAIM_LEAST;
 	if (room > HELD_MAX - dispatch->held)
 		room = HELD_MAX - dispatch->held;
 	return room < CLAIM_MAX ? room : CLAIM_MAX;

@@ -4,7 +4,8 @@
  * A delivery comes leased, from a publish request of this process or from a claim, and waits at its
  * target (a webhook).  Once a turn of the loop places are given away: tenants in turn, and within a
  * tenant its webhooks in turn, each within its cap, a tenant within a quarter of all places while
- * others wait.  What ended is told to Redis in the same turn, then there may be room to claim more.
+ * others wait, and within three quarters alone.  What ended is told to Redis in the same turn, then
+ * there may be room to claim more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -64,18 +65,28 @@ dispatch_start_one(struct target *target)
 		delivery_start(delivery);
 }
 
+/* A quarter of all places while others wait, and never the last quarter: who comes next finds some.
+ */
+static bool
+dispatch_has_its_share(const struct dispatch *dispatch, const struct share *share)
+{
+	size_t most = dispatch->opts.delivery_concurrency;
+
+	return share->inflight >= (dispatch->nready > 1 ? (most + 3) / 4 : most - most / 4);
+}
+
 static void
 dispatch_give_places(struct dispatch *dispatch)
 {
 	size_t most = dispatch->opts.delivery_concurrency;
-	size_t passed = 0; /* tenants in a row that hold their quarter already */
+	size_t passed = 0; /* tenants in a row that hold their share already */
 	struct share *share;
 
 	while (dispatch->inflight < most && passed < dispatch->nready) {
 		share = TAILQ_FIRST(&dispatch->ready);
 		TAILQ_REMOVE(&dispatch->ready, share, entry);
 		TAILQ_INSERT_TAIL(&dispatch->ready, share, entry);
-		if (dispatch->nready > 1 && share->inflight >= (most + 3) / 4) {
+		if (dispatch_has_its_share(dispatch, share)) {
 			passed++;
 			continue;
 		}

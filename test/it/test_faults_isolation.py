@@ -1,0 +1,99 @@
+"""One slow endpoint, dead endpoint or greedy tenant does not hold up the others."""
+
+import contextlib
+
+from api import Tenant
+from harness import until, until_empty
+from load import Load, metric
+from receivers import Answer
+
+
+def test_tarpits_and_refusing_endpoints_do_not_delay_others(alone, receiver, event):
+    """What fills queues and memory for 40 endpoints that never answer is not in anybody's way."""
+    release = event()
+    tarpit, sink = receiver(default=Answer(after=release)), receiver()
+    evhookd = alone(
+        delivery_timeout="4s",
+        lease="10s",
+        delivery_concurrency=400,
+        drain_timeout="0s",
+        log_level="info",
+    )
+    bad = Tenant(evhookd.client())
+    for _ in range(40):
+        bad.create(tarpit.url(), eventTypes=["bad"])
+    bad.create("http://127.0.0.1:9/", eventTypes=["bad"])
+    for _ in range(3):
+        bad.publish_many(200, "bad")
+    same, other = bad.create(sink.url(), eventTypes=["good"]), Tenant(evhookd.client())
+    there = other.create(sink.url(), eventTypes=["good"])
+    until(lambda: metric(evhookd, "evhookd_deliveries_inflight") >= 40, "tarpits hold places")
+    good = []
+    for _ in range(20):
+        good += [bad.publish("good")["locator"], other.publish("good")["locator"]]
+    sink.wait_for_events(good, 5)  # long before 24 000 deliveries to tarpits have timed out
+    queues = evhookd.redis.client
+    until_empty(queues, bad, same)
+    until_empty(queues, other, there)
+    assert sorted(sink.ids()) == sorted(good)
+    assert metric(evhookd, "evhookd_deliveries_held") <= 8192
+
+
+def test_retries_are_claimed_while_tarpits_fill_the_memory(alone, receiver, event):
+    """Claims, too, go on: a delivery that has to be claimed is not behind those that wait."""
+    release = event()
+    tarpit, sink = receiver(default=Answer(after=release)), receiver(Answer(500))
+    evhookd = alone(
+        delivery_timeout="8s",
+        lease="20s",
+        delivery_concurrency=100,
+        drain_timeout="0s",
+        log_level="info",
+    )
+    bad, good = Tenant(evhookd.client()), Tenant(evhookd.client())
+    for _ in range(30):
+        bad.create(tarpit.url())
+    bad.publish_many(100)
+    until(lambda: metric(evhookd, "evhookd_deliveries_held") >= 600, "they fill the memory")
+    good.create(
+        sink.url(),
+        failureHandling={
+            "triggers": ["5xx"],
+            "retryStrategy": {"attempts": 3, "intervalSeconds": 1, "pattern": "linear"},
+        },
+    )
+    locator = good.publish()["locator"]
+    sink.wait_for(2, 7)
+    assert sink.ids() == [locator, locator]
+
+
+def test_a_tenant_at_full_speed_does_not_stop_another(alone, receiver):
+    greedy_sink, sink = receiver(), receiver()
+    evhookd = alone(log_level="info")
+    greedy, modest = Tenant(evhookd.client()), Tenant(evhookd.client())
+    greedy.create(greedy_sink.url())
+    modest.create(sink.url())
+    with contextlib.ExitStack() as stack:
+        load = stack.enter_context(Load(greedy, [evhookd], threads=4, pause=0))
+        load.wait_more(100)
+        before = len(load.accepted)
+        locators = []
+        for _ in range(10):
+            locators.append(modest.publish()["locator"])
+            sink.wait_for(len(locators), 5)
+        load.wait_more(1)
+        assert len(load.accepted) > before
+    assert sink.ids() == locators
+
+
+def test_many_publishing_connections_do_not_starve_deliveries(alone, receiver):
+    sink = receiver()
+    evhookd = alone(log_level="info")
+    tenant = Tenant(evhookd.client())
+    webhook = tenant.create(sink.url())
+    with Load(tenant, [evhookd], threads=64, pause=0) as load:
+        load.wait_more(1500, 30)
+        accepted = load.stop()
+    sink.wait_for_events(accepted, 30)
+    until_empty(evhookd.redis.client, tenant, webhook)
+    assert metric(evhookd, "evhookd_deliveries_delivered_total") == len(sink.ids())
