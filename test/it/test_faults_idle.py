@@ -1,0 +1,99 @@
+"""What an idle instance costs Redis and the machine, and what a claim costs whatever the queue."""
+
+import json
+import os
+import time
+
+from api import CROCKFORD, Keys, Tenant
+from client import Raw
+from harness import TOP
+from load import cpu_seconds, has_sanitizers
+
+SECONDS = int(os.environ.get("IDLE_SECONDS", "5"))
+ENTRIES = int(os.environ.get("CLAIM_ENTRIES", "200000"))
+
+
+def make_webhooks(tenant, evhookd, n):
+    """Many at once: the requests of one connection are pipelined."""
+    with Raw(evhookd.host, evhookd.port) as raw:
+        for begin in range(0, n, 100):
+            for i in range(begin, begin + 100):
+                body = json.dumps(tenant.body(name=f"w{i}", eventTypes=[f"t{i % 50}"]))
+                raw.send(
+                    f"POST {tenant.webhooks_path} HTTP/1.1\r\nHost: a\r\n"
+                    f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+                )
+            for _ in range(100):
+                assert raw.read_response().status == 201
+
+
+def test_an_idle_instance_sends_a_command_a_second_and_sleeps(alone):
+    evhookd = alone(log_level="info")
+    for _ in range(10):
+        make_webhooks(Tenant(evhookd.client()), evhookd, 1000)
+    redis = evhookd.redis.client
+
+    def sent():
+        """What clients send; what scripts call is not counted."""
+        stats = redis.info("commandstats")
+        return sum(
+            stats.get(f"cmdstat_{name}", {}).get("calls", 0)
+            for name in ("evalsha", "script|load", "ping", "subscribe", "auth", "select")
+        )
+
+    time.sleep(1)  # what the webhooks left to do
+    commands, cpu = sent(), cpu_seconds(evhookd)
+    time.sleep(SECONDS)  # the time to be measured
+    commands, cpu = sent() - commands, cpu_seconds(evhookd) - cpu
+    assert 1 <= commands <= 2 * SECONDS + 1, f"{commands} commands in {SECONDS} s"
+    # a tick is 10 ms: short runs allow for two more
+    assert has_sanitizers(evhookd) or cpu <= 0.005 * SECONDS + 0.02, f"{cpu} s of CPU"
+
+
+def script(name):
+    text = (TOP / "store" / "scripts" / f"{name}.lua").read_text()
+    flags = text[: text.index("\n") + 1]
+    return flags + (TOP / "store" / "scripts" / "lib.lua").read_text() + text[len(flags) :]
+
+
+def locator_of(stream_id, suffix):
+    """48 bits of ms and 20 of a number, in the letters of locators."""
+    ms, _, number = stream_id.partition("-")
+    value = int(ms) << 20 | int(number)
+    return "".join(CROCKFORD[value >> shift & 31] for shift in range(65, -1, -5)) + suffix
+
+
+def cost_of_claims(redis, keys, webhook, entries):
+    """Commands inside a claim of 64, and the microseconds of the cheapest of ten."""
+    queue, suffix = keys.queue(webhook["locator"]), "0" * 12
+    redis.delete(queue)
+    ids = [redis.xadd(keys.stream, {"type": "a", "data": "{}", "suffix": suffix}) for _ in range(100)]
+    due = {locator_of(id, suffix): n + 1 for n, id in enumerate(ids)}
+    for begin in range(100, entries, 50000):
+        end = min(begin + 50000, entries)
+        redis.zadd(queue, {f"{n:026d}": 1000 + n for n in range(begin, end)})
+    claim = redis.register_script(script("claim"))
+    costs = []
+    for _ in range(10):
+        redis.zadd(queue, due)
+        redis.zadd(keys.due, {webhook["locator"]: 1})
+        redis.config_resetstat()
+        answer = claim(keys=[keys.prefix], args=[1000, 64, 64, 0, 100, 1000, 0])
+        stats = redis.info("commandstats")
+        assert len(answer[5]) == 3 + 64
+        costs.append(stats["cmdstat_evalsha"]["usec"])
+    wanted = {"zrange", "zadd", "hget", "hmget", "xrange", "time", "zrem"}
+    return {name: stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in wanted}, min(costs)
+
+
+def test_a_claim_costs_the_same_from_a_hundred_and_from_many(alone):
+    evhookd = alone()
+    tenant = Tenant(evhookd.client())
+    webhook = tenant.create()
+    evhookd.kill()  # the claims are the test's
+    redis, keys = evhookd.redis.client, Keys(tenant)
+    few, few_us = cost_of_claims(redis, keys, webhook, 100)
+    many, many_us = cost_of_claims(redis, keys, webhook, ENTRIES)
+    print(f"{few_us} us from 100, {many_us} us from {ENTRIES}: {many}")
+    assert few == many, "the same commands"
+    assert many_us < 3 * few_us + 200, f"{few_us} us from 100, {many_us} us from {ENTRIES}"
