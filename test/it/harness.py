@@ -173,7 +173,10 @@ def options_to_args(options):
 
 def child_environment(extra=None):
     env = {k: v for k, v in os.environ.items() if not k.startswith("EVHOOK_")}
-    env["ASAN_OPTIONS"] = "halt_on_error=1:abort_on_error=0:detect_leaks=1:exitcode=99"
+    # The quarantine is kept small enough for tests that look at a server's memory.
+    env["ASAN_OPTIONS"] = (
+        "halt_on_error=1:abort_on_error=0:detect_leaks=1:exitcode=99:quarantine_size_mb=4"
+    )
     env["UBSAN_OPTIONS"] = "halt_on_error=1:print_stacktrace=1:exitcode=99"
     env["LC_ALL"] = "C"
     env.update(extra or {})

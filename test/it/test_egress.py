@@ -13,7 +13,7 @@ from receivers import Answer
 CASES = json.loads(
     (pathlib.Path(__file__).resolve().parents[1] / "cases" / "ssrf.json").read_text()
 )
-
+OPEN = ["127.0.0.2/32"]
 
 
 def test_every_url_of_the_table_is_judged_at_registration(alone):
