@@ -1,4 +1,4 @@
-"""The laboratory: cores, processes that die with us, Redis, the sink, waiting for a quiet machine."""
+"""The laboratory: cores, processes that die with us, Redis, the sink, a quiet machine."""
 
 import contextlib
 import ctypes

@@ -38,14 +38,18 @@ end
 """
 
 
-def wrk(where, target, seconds, connections, body, paths=None):
-    """Runs wrk; gives its summary, with the CPU seconds it took."""
+def wrk_command(where, target, seconds, connections, body, paths):
+    """Writes what wrk is to do; gives the command."""
     script = where.dir / "publish.lua"
     quoted = ", ".join(json.dumps(path) for path in paths or [target.path()])
     script.write_text(LUA % (quoted, "[==[" + body + "]==]"))
-    out, cpu = where.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), target.url],
-        seconds + 60, log="wrk.log")
+    return ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), target.url]
+
+
+def wrk(where, target, seconds, connections, body, paths=None):
+    """Runs wrk; gives its summary, with the CPU seconds it took."""
+    out, cpu = where.run(wrk_command(where, target, seconds, connections, body, paths),
+                         seconds + 60, log="wrk.log")
     found = re.search(r"^JSON (.*)$", out, re.MULTILINE)
     if not found:
         raise lab.Trouble(f"wrk said nothing of use: {out[-300:]}")
@@ -92,7 +96,7 @@ def commands_between(before, after, events):
     }
 
 
-def chain(where, target, seconds, connections=64, body=None, per_request=1, fanout=1, paths=None):
+def chain(where, target, seconds, connections=64, body=None, fanout=1, paths=None):
     """The whole chain under wrk: what was accepted and delivered, and what it cost."""
     base, base_delivered = target.counts()
     seen = where.sink.received() if where.sink else 0
@@ -147,12 +151,9 @@ class Background:
     """The load in the background, so that a tool can look meanwhile."""
 
     def __init__(self, where, target, seconds, connections=64, body=None, paths=None):
-        script = where.dir / "publish.lua"
-        quoted = ", ".join(json.dumps(path) for path in paths or [target.path()])
-        script.write_text(LUA % (quoted, "[==[" + (body or targets.body_of()) + "]==]"))
         self.where = where
         self.process = where.start(
-            ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), target.url],
+            wrk_command(where, target, seconds, connections, body or targets.body_of(), paths),
             log="wrk.log")
 
     def __enter__(self):
@@ -197,7 +198,7 @@ def system_calls(where, target, seconds=2, **what):
     }
 
 
-def allocations(where, options, prepare, seconds=2, **what):
+def allocations(where, options, seconds=2, **what):
     """Allocations an event, counted by a preloaded library in a run of its own."""
     library = targets.compile_counter(where)
     if not library:
@@ -206,7 +207,6 @@ def allocations(where, options, prepare, seconds=2, **what):
     path.write_bytes(bytes(16))
     target = targets.Evhookd(where, *options,
                              env={"LD_PRELOAD": library, "BENCH_ALLOC_FILE": str(path)})
-    what = {**what, **(prepare(where, target) or {})}
     with open(path, "r+b") as f, mmap.mmap(f.fileno(), 16) as shared:
         with Background(where, target, seconds + 3, **what):
             before, events = struct.unpack("QQ", shared[:16]), target.counts()[0]

@@ -11,20 +11,20 @@ TENANTS, HOOKS = 1000, 100
 class Variant:
     """One row of a part's table: name, and what runs it, given the laboratory and the seconds."""
 
-    def __init__(self, name, run, detail=None):
+    def __init__(self, name, run, detail=None, x=None):
         self.name, self.run, self.detail = name, run, detail
+        self.x = x  # where it is in a picture of growth
 
 
 class ChainVariant(Variant):
     """The chain in some form: options of evhookd and Redis, webhooks, and how it is published."""
 
     def __init__(self, name, fanout=1, tls=False, appendfsync="everysec", options=(), many=False,
-                 connections=64, body=None, per_request=1, detailed=True):
+                 connections=64, body=None, detailed=True):
         super().__init__(name, self.measure, self.look if detailed else None)
         self.fanout, self.tls, self.appendfsync = fanout, tls, appendfsync
         self.options, self.many = list(options), many
         self.what = {"connections": connections, "body": body or body_of(SIZE)}
-        self.per_request = per_request
 
     def services(self, where):
         where.start_redis(self.appendfsync)
@@ -50,8 +50,7 @@ class ChainVariant(Variant):
         options = self.services(where)
         target = targets.Evhookd(where, *options)
         what = {**self.what, **self.webhooks(where, target)}
-        return load.chain(where, target, seconds, fanout=self.fanout,
-                          per_request=self.per_request, **what)
+        return load.chain(where, target, seconds, fanout=self.fanout, **what)
 
     def look(self, where):
         """What slows it down is looked at in a run of its own: strace, MONITOR, malloc."""
@@ -64,7 +63,7 @@ class ChainVariant(Variant):
         self.settle(target)
         where.stop(target.process)
         if not self.many:
-            found.update(load.allocations(where, options, lambda _where, _target: {}, **what))
+            found.update(load.allocations(where, options, **what))
         return found
 
     def settle(self, target):
@@ -114,7 +113,7 @@ def chain_256_part():
 
 def array_part():
     return [ChainVariant("single"),
-            ChainVariant("array-100", connections=16, body=array_body(100), per_request=100)]
+            ChainVariant("array-100", connections=16, body=array_body(100))]
 
 
 def fanout_part():

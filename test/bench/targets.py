@@ -1,9 +1,11 @@
-"""What is measured: evhookd, the bare server and the peer, each with the same handles for the load."""
+"""What is measured: evhookd, the bare server and the peer, all with the same handles."""
 
 import json
 import os
 import pathlib
+import socket
 import subprocess
+import threading
 
 import lab
 
@@ -142,10 +144,7 @@ def peer_versions():
 
 
 def make_webhooks(target, bodies, connections=8, batch=25):
-    """Creates many webhooks fast: bodies are (tenant, JSON) pairs, pipelined over some connections."""
-    import socket
-    import threading
-
+    """Creates many webhooks fast, pipelined: bodies are (tenant, JSON) pairs."""
     trouble = []
 
     def work(mine):
