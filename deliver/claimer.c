@@ -36,6 +36,7 @@ struct claimer {
 	int64_t look_ms;     /* monotonic: when to look at all of them */
 	bool looking;
 	bool look_again; /* asked for while a look was under way, which may have come too early */
+	unsigned claims; /* under way */
 };
 
 struct claim {
@@ -151,6 +152,8 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 
 			delivery->number = group->events[j].attempts + 1;
 			payload_unref(payload);
+			if (dispatch->draining)
+				delivery_release(delivery);
 		}
 		dispatch->totals.claimed += group->n;
 		target_update(target);
@@ -167,6 +170,7 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 	int64_t now = clock_mono_ms();
 
 	shard->claiming = false;
+	claimer->claims--;
 	if (err != STORE_OK) {
 		claimer_set_due(claimer, claim->shard, NEVER, 0); /* the next look knows */
 	} else {
@@ -230,6 +234,7 @@ claimer_claim(struct claimer *claimer, unsigned i, size_t room)
 	claim->asked_ms = clock_mono_ms();
 	request.nfull = claimer_list_full(dispatch, i, full);
 	claimer->shards[i].claiming = true;
+	claimer->claims++;
 	queue_claim(dispatch->opts.store, &request, claimer_on_claim, claim);
 }
 
@@ -249,6 +254,12 @@ claimer_turn(struct claimer *claimer)
 	}
 	claimer_find_earliest(claimer);
 	claimer_sleep(claimer);
+}
+
+bool
+claimer_is_claiming(const struct claimer *claimer)
+{
+	return claimer->claims > 0;
 }
 
 /* --- looking --- */

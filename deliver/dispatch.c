@@ -112,7 +112,8 @@ dispatch_check_drained(struct dispatch *dispatch)
 {
 	void (*done)(void *) = dispatch->drained;
 
-	if (!dispatch->draining || done == NULL || dispatch->held > 0)
+	if (!dispatch->draining || done == NULL || dispatch->held > 0 ||
+	    claimer_is_claiming(dispatch->claimer))
 		return;
 	dispatch->drained = NULL;
 	done(dispatch->drained_arg);

@@ -159,7 +159,6 @@ struct dispatch {
 	size_t startable; /* of them, at targets that may start one now */
 	bool draining;
 	struct event *rested; /* pending while nothing starts: there were no file descriptors */
-	bool cutting;
 	void (*drained)(void *arg);
 	void *drained_arg;
 	struct dispatch_stats totals; /* the counters; the gauges are filled on reading */
@@ -214,5 +213,7 @@ void claimer_poke(struct claimer *claimer, const struct uuid *tenant); /* its sh
 /* Its shard has work in so many ms. */
 void claimer_expect(struct claimer *claimer, const struct uuid *tenant, int64_t in_ms);
 void claimer_turn(struct claimer *claimer); /* claims if there is work and room */
+/* Whether leases may be on their way. */
+bool claimer_is_claiming(const struct claimer *claimer);
 
 #endif
