@@ -158,12 +158,14 @@ dispatch_is_idle(const struct target *target, int64_t now)
 	       now - target->idle_since_ms > TARGET_IDLE_MS;
 }
 
-static void
+void
 dispatch_arm_tick(struct dispatch *dispatch)
 {
 	int64_t ms = dispatch->opts.lease_ms / 16;
 	struct timeval tv;
 
+	if (event_pending(dispatch->tick, EV_TIMEOUT, NULL))
+		return;
 	ms = ms < 50 ? 50 : ms > 1000 ? 1000 : ms;
 	tv.tv_sec = ms / 1000;
 	tv.tv_usec = (ms % 1000) * 1000;
@@ -274,8 +276,6 @@ dispatch_take(struct dispatch *dispatch, struct payload *payload, const struct u
 		delivery_release(delivery);
 	else
 		target_update(target);
-	if (!event_pending(dispatch->tick, EV_TIMEOUT, NULL))
-		dispatch_arm_tick(dispatch);
 }
 
 void
@@ -287,8 +287,6 @@ dispatch_test(struct dispatch *dispatch, struct payload *payload, const struct u
 
 	delivery->kind = DELIVERY_TEST;
 	target_update(target);
-	if (!event_pending(dispatch->tick, EV_TIMEOUT, NULL))
-		dispatch_arm_tick(dispatch);
 }
 
 void

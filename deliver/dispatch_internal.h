@@ -167,6 +167,7 @@ struct dispatch {
 /* dispatch.c */
 void dispatch_run_turn(struct dispatch *dispatch); /* soon, once for however many calls */
 void dispatch_rest(struct dispatch *dispatch);     /* starts nothing for a moment */
+void dispatch_arm_tick(struct dispatch *dispatch); /* runs while there is any target */
 
 /* target.c */
 struct target *target_find(struct dispatch *dispatch, const struct ulid *webhook, bool alert);

@@ -74,6 +74,7 @@ target_get(
 	TAILQ_INIT(&target->settling);
 	TAILQ_INIT(&target->releasing);
 	HASH_ADD_STR(dispatch->targets, queue.s, target);
+	dispatch_arm_tick(dispatch);
 	return target;
 }
 

@@ -4,7 +4,7 @@ import time
 
 from api import Keys, Tenant
 from failing import policy, until_attempts
-from harness import until
+from harness import until, until_empty
 from receivers import Answer
 
 
@@ -28,3 +28,28 @@ def test_leases_that_arrive_during_a_drain_are_handed_back(new_redis, new_evhook
     until(lambda: redis.client.client_list()[1:] == [], "Redis has done what was asked of it")
     score = redis.client.zscore(queue, event["locator"])
     assert score == int(score), "it waits, and for no lease to run out"
+
+
+def test_an_instance_that_only_claims_repeats_what_redis_refused(
+    new_redis, new_evhookd, receiver, event
+):
+    redis = new_redis()
+    release = event()
+    sink = receiver(Answer(500), Answer(after=release))
+    publisher = new_evhookd(redis=redis)
+    tenant = Tenant(publisher.client())
+    webhook = tenant.create(sink.url(), failureHandling=policy(retries=3, interval=1))
+    tenant.publish()
+    until_attempts(tenant, webhook, 1)
+    publisher.kill()
+    new_evhookd(redis=redis, lease="10m")
+    sink.wait_for(2)
+    redis.config_set("min-replicas-to-write", 1)  # NOREPLICAS for each script that writes
+    errors = redis.client.info("stats")["total_error_replies"]
+    release.set()
+    until(
+        lambda: redis.client.info("stats")["total_error_replies"] > errors,
+        "the acknowledgement is refused",
+    )
+    redis.config_set("min-replicas-to-write", 0)
+    until_empty(redis.client, tenant, webhook)
