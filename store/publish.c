@@ -200,24 +200,6 @@ publish_finish(struct publish_batch *batch, enum store_err err)
 	free(batch);
 }
 
-static void
-publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
-{
-	struct publish_batch *batch = arg;
-	enum store_err err = store_judge("publish", answer, reply);
-	struct publish_op *op;
-	size_t at = 2;
-
-	if (err == STORE_OK)
-		STAILQ_FOREACH(op, &batch->ops, entry)
-		{
-			op->result = publish_read(reply, at, op->n);
-			at += op->n;
-		}
-	if (batch->store->opts.redis_wait == 0)
-		publish_finish(batch, err);
-}
-
 static bool
 publish_wrote(const struct publish_batch *batch)
 {
@@ -236,12 +218,45 @@ publish_on_replicated(void *arg, enum answer answer, const redisReply *reply)
 	struct publish_batch *batch = arg;
 	enum store_err err = store_judge("WAIT", answer, reply);
 
-	if (err == STORE_OK && reply->integer < batch->store->opts.redis_wait &&
-	    publish_wrote(batch)) {
+	if (err == STORE_OK && reply->integer < batch->store->opts.redis_wait) {
 		log_msg(LOG_WARN, "only %lld replicas had an event in time", reply->integer);
 		err = STORE_UNAVAILABLE;
 	}
 	publish_finish(batch, err);
+}
+
+/* Asked for behind the script's answer, not together with it: the script may have to be sent again
+ * (NOSCRIPT), and WAIT is only about what stands before it. */
+static void
+publish_await_replicas(struct publish_batch *batch)
+{
+	const struct store *store = batch->store;
+	struct redis_cmd *wait = redis_cmd_new();
+
+	redis_args(wait, "WAIT");
+	redis_argi(wait, store->opts.redis_wait);
+	redis_argi(wait, store->opts.timeout_ms / 2);
+	redis_send(store->redis, wait, publish_on_replicated, batch);
+}
+
+static void
+publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct publish_batch *batch = arg;
+	enum store_err err = store_judge("publish", answer, reply);
+	struct publish_op *op;
+	size_t at = 2;
+
+	if (err == STORE_OK)
+		STAILQ_FOREACH(op, &batch->ops, entry)
+		{
+			op->result = publish_read(reply, at, op->n);
+			at += op->n;
+		}
+	if (batch->store->opts.redis_wait > 0 && publish_wrote(batch))
+		publish_await_replicas(batch);
+	else
+		publish_finish(batch, err);
 }
 
 /* --- asking --- */
@@ -337,17 +352,7 @@ publish_batch_add(struct publish_batch *batch, const struct publish_request *req
 static void
 publish_batch_send(struct publish_batch *batch)
 {
-	const struct store *store = batch->store;
-	struct redis_cmd *wait;
-
-	redis_send(store->redis, batch->cmd, publish_on_stored, batch);
-	if (store->opts.redis_wait == 0)
-		return;
-	wait = redis_cmd_new();
-	redis_args(wait, "WAIT");
-	redis_argi(wait, store->opts.redis_wait);
-	redis_argi(wait, store->opts.timeout_ms / 2);
-	redis_send(store->redis, wait, publish_on_replicated, batch);
+	redis_send(batch->store->redis, batch->cmd, publish_on_stored, batch);
 }
 
 /* --- gathering --- */

@@ -2,7 +2,7 @@
 
 import time
 
-from api import Keys, Tenant
+from api import Keys, Tenant, problem
 from failing import policy, until_attempts
 from harness import until, until_empty
 from receivers import Answer
@@ -53,3 +53,24 @@ def test_an_instance_that_only_claims_repeats_what_redis_refused(
     )
     redis.config_set("min-replicas-to-write", 0)
     until_empty(redis.client, tenant, webhook)
+
+
+def test_replicas_are_waited_for_also_when_redis_has_forgotten_the_scripts(
+    new_redis, new_evhookd
+):
+    redis = new_redis()
+    replica = new_redis(replicaof=f"127.0.0.1 {redis.port}")
+    server = new_evhookd(redis=redis, redis_wait=1)
+    tenant = Tenant(server.client())
+    until(
+        lambda: replica.client.info("replication")["master_link_status"] == "up",
+        "the replica follows",
+    )
+    tenant.publish()
+    redis.client.script_flush()
+    for n in range(3):
+        assert tenant.publish(data={"n": n})["data"] == {"n": n}
+    replica.kill()
+    redis.client.script_flush()
+    problem(tenant.try_publish(b'{"type":"a","data":{}}'), 503)
+    assert len(tenant.all_events()) == 5
