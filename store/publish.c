@@ -200,13 +200,15 @@ publish_finish(struct publish_batch *batch, enum store_err err)
 	free(batch);
 }
 
+/* Whether any answer says that something is stored, now or by a request before. */
 static bool
-publish_wrote(const struct publish_batch *batch)
+publish_promises(const struct publish_batch *batch)
 {
 	const struct publish_op *op;
 
 	STAILQ_FOREACH(op, &batch->ops, entry)
-	if (op->result != NULL && op->result->outcome == PUBLISH_STORED)
+	if (op->result != NULL &&
+	    (op->result->outcome == PUBLISH_STORED || op->result->outcome == PUBLISH_REPLAYED))
 		return true;
 	return false;
 }
@@ -253,7 +255,7 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 			op->result = publish_read(reply, at, op->n);
 			at += op->n;
 		}
-	if (batch->store->opts.redis_wait > 0 && publish_wrote(batch))
+	if (batch->store->opts.redis_wait > 0 && publish_promises(batch))
 		publish_await_replicas(batch);
 	else
 		publish_finish(batch, err);

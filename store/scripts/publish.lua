@@ -27,6 +27,8 @@ if idem ~= '' then
 		if sub(known, 1, space - 1) ~= body_hash then
 			return { 'conflict' }
 		end
+		-- a write, so that WAIT is about what the first request wrote too
+		call('PEXPIRE', idem_key, call('PTTL', idem_key))
 		return { 'replay', sub(known, space + 1) }
 	end
 end

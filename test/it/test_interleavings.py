@@ -74,3 +74,6 @@ def test_replicas_are_waited_for_also_when_redis_has_forgotten_the_scripts(
     redis.client.script_flush()
     problem(tenant.try_publish(b'{"type":"a","data":{}}'), 503)
     assert len(tenant.all_events()) == 5
+    for _ in range(2):  # the second time it is a replay, of what no replica has
+        problem(tenant.try_publish(b'{"type":"a","data":{}}', {"Idempotency-Key": "k"}), 503)
+    assert len(tenant.all_events()) == 6
