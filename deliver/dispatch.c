@@ -59,6 +59,8 @@ dispatch_start_one(struct target *target)
 
 	if (!target_is_fresh(target))
 		target_changed(target); /* asks, and leaves the ready list */
+	else if (!target_may_start(target))
+		target_turn_away(target); /* came after the settings were read */
 	else if (clock_mono_ms() > delivery->start_by_ms)
 		delivery_release(delivery);
 	else

@@ -177,6 +177,8 @@ void target_free(struct target *target); /* only when it holds nothing */
 void target_saw_version(struct target *target, int64_t version);
 void target_changed(struct target *target);
 bool target_is_fresh(const struct target *target);
+bool target_may_start(const struct target *target); /* READY */
+void target_turn_away(struct target *target);       /* what waits, as it may not start */
 /* Asks for its settings if it has to, and puts it into or takes it out of the lists. */
 void target_update(struct target *target);
 size_t target_room(const struct target *target); /* for more in memory */

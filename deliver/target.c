@@ -355,20 +355,27 @@ target_gone(struct target *target)
 }
 
 /* Whether anything may start: a webhook has to be active, a notice needs somewhere to go. */
-static bool
+bool
 target_may_start(const struct target *target)
 {
 	return target->alert ? target->endpoint != NULL : webhook_is_active(target->webhook);
+}
+
+void
+target_turn_away(struct target *target)
+{
+	if (target->alert)
+		delivery_give_up_waiting(target);
+	else
+		target_release_waiting(target);
 }
 
 /* What the settings mean for what waits. */
 static void
 target_apply(struct target *target)
 {
-	if (!target_may_start(target) && target->alert)
-		delivery_give_up_waiting(target);
-	else if (!target_may_start(target))
-		target_release_waiting(target);
+	if (!target_may_start(target))
+		target_turn_away(target);
 	if (target->nundecided > 0)
 		target_mark_dirty(target);
 }

@@ -77,3 +77,27 @@ def test_replicas_are_waited_for_also_when_redis_has_forgotten_the_scripts(
     for _ in range(2):  # the second time it is a replay, of what no replica has
         problem(tenant.try_publish(b'{"type":"a","data":{}}', {"Idempotency-Key": "k"}), 503)
     assert len(tenant.all_events()) == 6
+
+
+def test_a_notice_that_has_nowhere_to_go_any_more(new_redis, new_evhookd, receiver):
+    redis = new_redis()
+    server = new_evhookd(redis=redis)
+    tenant = Tenant(server.client())
+    sink, alerts = receiver(default=Answer(500)), receiver(default=Answer(500))
+    webhook = tenant.create(
+        sink.url(), failureHandling=policy(alertEndpoint={"url": alerts.url()})
+    )
+    tenant.publish()
+    alerts.wait_for(1)
+    keys = Keys(tenant)
+    name = webhook["locator"] + ":alert"
+    queue, copies = keys.queue(name), keys.retries(name)
+    until(lambda: redis.client.zscore(queue, alerts.ids()[0]) % 1 == 0, "the notice waits")
+    copy = redis.client.hgetall(copies)
+    tenant.update(webhook, failureHandling={"removeAlertEndpoint": True})
+    for _ in range(2):  # two notices were waiting for their retries
+        redis.client.hset(copies, mapping=copy)
+        redis.client.zadd(queue, {locator: 0 for locator in copy})
+        redis.client.zadd(keys.due, {name: 0})
+        until(lambda: not redis.client.exists(queue), "the notice is given up")
+    assert len(alerts.all()) == 1
