@@ -25,6 +25,7 @@ struct claim_shard {
 	int64_t position; /* in its wake-up index, to go on from */
 	bool claiming;
 	bool poked; /* while a claim was under way */
+	bool more;  /* is due in what was paged over since the beginning of the index */
 };
 
 struct claimer {
@@ -161,25 +162,40 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 	}
 }
 
+/* When to claim in this shard again, and where in its index. */
+static void
+claimer_go_on(const struct claim *claim, const struct claim_result *result)
+{
+	struct claimer *claimer = claim->claimer;
+	struct claim_shard *shard = &claimer->shards[claim->shard];
+	int64_t now = clock_mono_ms();
+
+	shard->more = shard->more || shard->poked || result->more;
+	if (result->position >= 0) {
+		claimer_set_due(claimer, claim->shard, now, result->position);
+		return;
+	}
+	if (shard->more)
+		claimer_set_due(claimer, claim->shard, now, 0);
+	else
+		claimer_set_due(claimer, claim->shard,
+		    result->next_in_ms < 0 ? NEVER : now + result->next_in_ms, 0);
+	shard->more = false;
+}
+
 static void
 claimer_on_claim(void *arg, enum store_err err, const struct claim_result *result)
 {
 	struct claim *claim = arg;
 	struct claimer *claimer = claim->claimer;
 	struct claim_shard *shard = &claimer->shards[claim->shard];
-	int64_t now = clock_mono_ms();
 
 	shard->claiming = false;
 	claimer->claims--;
 	if (err != STORE_OK) {
 		claimer_set_due(claimer, claim->shard, NEVER, 0); /* the next look knows */
 	} else {
-		if (shard->poked || result->more || result->position >= 0)
-			claimer_set_due(claimer, claim->shard, now,
-			    result->position >= 0 ? result->position : 0);
-		else
-			claimer_set_due(claimer, claim->shard,
-			    result->next_in_ms < 0 ? NEVER : now + result->next_in_ms, 0);
+		claimer_go_on(claim, result);
 		claimer_take(claim, result);
 	}
 	shard->poked = false;
