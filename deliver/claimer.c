@@ -85,9 +85,15 @@ claimer_set_due(struct claimer *claimer, unsigned shard, int64_t due_ms, int64_t
 void
 claimer_poke(struct claimer *claimer, const struct uuid *tenant)
 {
-	unsigned i = queue_shard(claimer->dispatch->opts.store, tenant);
-	struct claim_shard *shard = &claimer->shards[i];
+	struct claim_shard *shard;
 	int64_t now = clock_mono_ms();
+	unsigned i;
+
+	if (!claimer->dispatch->up)
+		return; /* a look follows when it is up again; at the end there is no store any more
+			 */
+	i = queue_shard(claimer->dispatch->opts.store, tenant);
+	shard = &claimer->shards[i];
 
 	if (shard->claiming) {
 		shard->poked = true;
