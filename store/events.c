@@ -140,7 +140,7 @@ events_on_request(void *arg, enum answer answer, const redisReply *reply)
 
 void
 events_by_request(struct store *store, const struct uuid *tenant, const struct ulid *request_id,
-    events_read_fn *fn, void *arg)
+    int64_t max_bytes, events_read_fn *fn, void *arg)
 {
 	struct events_op *op = xcalloc(1, sizeof *op);
 	struct redis_cmd *cmd = store_script(store, "event_request", tenant);
@@ -151,6 +151,7 @@ events_by_request(struct store *store, const struct uuid *tenant, const struct u
 	redis_args(cmd, tenant->s);
 	redis_args(cmd, request_id->s);
 	events_arg_id(cmd, &id, false);
+	redis_argi(cmd, max_bytes);
 	redis_send(store->redis, cmd, events_on_request, op);
 }
 

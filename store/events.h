@@ -9,8 +9,8 @@
 
 /* Where one event goes. */
 enum target_how {
-	TARGET_LEASED,  /* leased to this instance, which is to deliver it now */
-	TARGET_WAITING, /* due now, for whoever has room */
+	TARGET_LEASED,   /* leased to this instance, which is to deliver it now */
+	TARGET_WAITING,  /* due now, for whoever has room */
 	TARGET_OVERFLOW, /* the webhook's queue was full: diverted or dropped */
 	TARGET_SUSPENDED /* likewise, as the webhook is suspended */
 };
@@ -76,9 +76,10 @@ typedef void events_read_fn(
 /* One event; STORE_MISSING when the stream has it no longer, or it is another tenant's. */
 void events_get(struct store *store, const struct uuid *tenant, const struct ulid *locator,
     events_read_fn *fn, void *arg);
-/* Those of one request, in order; none is STORE_OK with n = 0. */
+/* Those of one request, in order; none is STORE_OK with n = 0.  Their data is max_bytes at most,
+ * and the last event's. */
 void events_by_request(struct store *store, const struct uuid *tenant,
-    const struct ulid *request_id, events_read_fn *fn, void *arg);
+    const struct ulid *request_id, int64_t max_bytes, events_read_fn *fn, void *arg);
 
 struct stream_id {
 	int64_t ms;

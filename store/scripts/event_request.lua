@@ -1,7 +1,8 @@
 -- The events of one request.
 -- ARGV: tenant, the request's id, and the same as a stream id (a request without an id of its own
---       has its first event's locator).
--- Returns the entries.  At most 1000 of them, the most that one request can hold.
+--       has its first event's locator), bytes of data at most.
+-- Returns the entries.  At most 1000 of them, the most that one request can hold, and none beyond so many
+-- bytes: clients can use an id again and again.
 local MOST = 1000
 local tenant, request = ARGV[1], ARGV[2]
 local events = p .. 'ev:' .. tenant
@@ -17,15 +18,20 @@ local function of_request(entry)
 end
 
 local seen = {}
+local left_bytes = tonumber(ARGV[4])
 local function take(entry)
-	if not seen[entry[1]] then
+	if not seen[entry[1]] and left_bytes > 0 then
 		seen[entry[1]] = true
 		out[#out + 1] = entry
+		left_bytes = left_bytes - #entry[2][4]
 	end
 end
 
 -- Ids that clients sent are indexed.
 for _, id in ipairs(redis.call('LRANGE', p .. 'req:' .. tenant .. ':' .. request, 0, MOST - 1)) do
+	if left_bytes <= 0 then
+		return out
+	end
 	local entry = redis.call('XRANGE', events, id, id)[1]
 	if entry and of_request(entry) then
 		take(entry)
@@ -50,7 +56,7 @@ if not fields.requestId then
 end
 local from = '(' .. ARGV[3]
 local left = tonumber(fields.n) - 1
-while left > 0 do
+while left > 0 and left_bytes > 0 do
 	local entries = redis.call('XRANGE', events, from, '+', 'COUNT', math.min(left, 100))
 	for _, entry in ipairs(entries) do
 		from = '(' .. entry[1]

@@ -279,11 +279,12 @@ events_get(struct store *store, const struct uuid *tenant, const struct ulid *lo
 
 void
 events_by_request(struct store *store, const struct uuid *tenant, const struct ulid *request_id,
-    events_read_fn *fn, void *arg)
+    int64_t max_bytes, events_read_fn *fn, void *arg)
 {
 	(void)store;
 	(void)tenant;
 	(void)request_id;
+	(void)max_bytes;
 	fake_later(fake_run_read, (void (*)(void))fn, arg, STORE_OK)->n = FAKE_ROWS;
 }
 

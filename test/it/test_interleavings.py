@@ -2,7 +2,7 @@
 
 import time
 
-from api import Keys, Tenant, problem
+from api import UNKNOWN, Keys, Tenant, expect, problem
 from failing import policy, until_attempts
 from harness import until, until_empty
 from receivers import Answer
@@ -101,3 +101,13 @@ def test_a_notice_that_has_nowhere_to_go_any_more(new_redis, new_evhookd, receiv
         redis.client.zadd(keys.due, {name: 0})
         until(lambda: not redis.client.exists(queue), "the notice is given up")
     assert len(alerts.all()) == 1
+
+
+def test_the_answer_for_a_request_is_bounded(tenant):
+    data = b"x" * 900_000
+    body = b'{"type":"a","data":{"d":"' + data + b'"},"requestId":"' + UNKNOWN.encode() + b'"}'
+    for _ in range(20):
+        expect(tenant.try_publish(body), 201)
+    answer = expect(tenant.client.get(f"{tenant.events_path}/request/{UNKNOWN}"), 200)
+    assert 8_000_000 < len(answer.body) < 11_000_000
+    assert len(answer.json()) >= 9
