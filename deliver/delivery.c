@@ -327,7 +327,7 @@ delivery_put_off(struct delivery *delivery)
 	destination_unref(delivery->destination);
 	delivery->destination = NULL;
 	dispatch_rest(dispatch);
-	if (delivery->kind == DELIVERY_QUEUED && dispatch->draining)
+	if (dispatch->draining)
 		delivery_release(delivery);
 	else
 		delivery_enter(delivery, DELIVERY_WAITING);
