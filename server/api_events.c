@@ -1,4 +1,5 @@
 /* Reading events: one, those of a request, and the list with its paging tokens. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,7 +119,7 @@ event_list_from_filters(struct event_list_flow *flow)
 		return -1;
 	}
 	if (type != NULL)
-		strcpy(paging->type, type);
+		snprintf(paging->type, sizeof paging->type, "%s", type);
 	paging->page_size = (unsigned)page_size;
 	paging->position.ms = start < 0 ? 0 : start;
 	if (call_query(call, "endTimestamp", 0) != NULL && paging->end_ms < 0)

@@ -24,7 +24,7 @@ struct clients {
 static void
 clients_address(int fd, unsigned char address[16])
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t len = sizeof peer;
 
 	memset(address, 0, 16);

@@ -307,9 +307,9 @@ http_closing(const struct call *call)
 
 /*
  * Writes an answer at once instead of when the loop says that one may: nearly always there is room
- * for all of it.  That spares two epoll_ctl and a turn of the loop.  What goes wrong or does not fit
- * is left to the bufferevent, which is waiting to write already; evhttp learns of the end later in
- * this turn.
+ * for all of it.  That spares two epoll_ctl and a turn of the loop.  What goes wrong or does not
+ * fit is left to the bufferevent, which is waiting to write already; evhttp learns of the end later
+ * in this turn.
  */
 static void
 http_write_now(struct http_conn *conn)

@@ -97,6 +97,6 @@ paging_read(struct paging *paging, const char *token)
 	paging->exclusive = exclusive == 1;
 	paging->end_ms = end_ms;
 	paging->page_size = page_size;
-	strcpy(paging->type, text + at);
+	snprintf(paging->type, sizeof paging->type, "%s", text + at);
 	return 0;
 }

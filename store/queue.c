@@ -171,10 +171,12 @@ queue_record_test(struct store *store, const struct uuid *tenant, const struct u
 struct queue_name
 queue_name(const struct ulid *webhook, bool alert)
 {
-	struct queue_name name;
+	static const char suffix[] = ":alert";
+	struct queue_name name = {""};
 
 	memcpy(name.s, webhook->s, ULID_LEN);
-	strcpy(name.s + ULID_LEN, alert ? ":alert" : "");
+	if (alert)
+		memcpy(name.s + ULID_LEN, suffix, sizeof suffix);
 	return name;
 }
 

@@ -82,7 +82,7 @@ reseal_start(struct reseal *reseal)
 	if (reseal->running || reseal->waiting > 0 || secretbox_count(box) == 0 ||
 	    strcmp(reseal->done_id, secretbox_id(box, 0)) == 0)
 		return;
-	strcpy(reseal->id, secretbox_id(box, 0));
+	memcpy(reseal->id, secretbox_id(box, 0), sizeof reseal->id);
 	strcpy(reseal->cursor, "0");
 	reseal->running = true;
 	reseal->sealed = reseal->plain = reseal->unreadable = 0;
@@ -136,7 +136,7 @@ reseal_finish(struct reseal *reseal)
 		return;
 	}
 	if (all)
-		strcpy(reseal->done_id, reseal->id);
+		memcpy(reseal->done_id, reseal->id, sizeof reseal->done_id);
 	log_begin(
 	    all ? LOG_INFO : LOG_WARN, all ? "all stored secrets are sealed with the first key"
 					   : "some stored secrets could not be sealed anew");
