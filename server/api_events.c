@@ -122,8 +122,8 @@ event_list_from_filters(struct event_list_flow *flow)
 		snprintf(paging->type, sizeof paging->type, "%s", type);
 	paging->page_size = (unsigned)page_size;
 	paging->position.ms = start < 0 ? 0 : start;
-	if (call_query(call, "endTimestamp", 0) != NULL && paging->end_ms < 0)
-		paging->end_ms = 0;
+	if (call_query(call, "endTimestamp", 0) != NULL && paging->end_ms < 1)
+		paging->end_ms = 1; /* no event is so old, and nothing ends before 0-0 */
 	return 0;
 }
 

@@ -87,7 +87,7 @@ paging_read(struct paging *paging, const char *token)
 	    at == 0)
 		return -1;
 	if (uuid_parse(&paging->tenant, tenant, strlen(tenant)) != 0 || ms < 0 ||
-	    seq > LOCATOR_SEQ_MAX || exclusive > 1 || end_ms < -1 || page_size < 1 ||
+	    seq > LOCATOR_SEQ_MAX || exclusive > 1 || end_ms < -1 || end_ms == 0 || page_size < 1 ||
 	    page_size > 1000)
 		return -1;
 	if (text[at] != '\0' && !eventtype_valid(text + at, strlen(text + at)))
