@@ -67,5 +67,6 @@ call_handler_fn api_diverted_resend_all;
 call_handler_fn api_healthz;
 call_handler_fn api_readyz;
 call_handler_fn api_metrics;
+call_handler_fn api_openapi;
 
 #endif
