@@ -12,6 +12,7 @@ from targets import TENANT, TYPE, body_of, tenant_of, webhook_body
 
 HOOKS = 1000  # webhooks of a tenant that do not match
 PENDING = 20000  # events whose memory is measured
+SETTLE = 1.5  # seconds after preparing: what was written is synced, buffers shrink
 FAR = 10 * 86400 * 1000  # ms from now: entries nobody looks at
 COSTS = ("accepted_per_s", "cpu_us_per_event", "redis_cpu_us_per_event", "commands")
 B32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -42,6 +43,7 @@ class Webhooks(Variant):
         targets.make_webhooks(target, [
             (tenant_of(t), webhook_body("http://127.0.0.1:9/", [f"other.type{i}"]))
             for t in range(self.tenants) for i in range(HOOKS)])
+        time.sleep(SETTLE)
         paths = [target.path(tenant_of(t)) for t in range(self.tenants)]
         one = load.chain(where, target, seconds, fanout=0, paths=paths[:1])
         turn = load.chain(where, target, seconds, fanout=0, paths=paths)
@@ -81,6 +83,7 @@ class Prepared(Variant):
         target = targets.Evhookd(where, "--max-pending", "100000000", "--events-kept", "100000000")
         webhook = target.webhook(where.sink.url + "/hook")
         self.prepare(where, target, webhook, self.x)
+        time.sleep(SETTLE)
         found = load.chain(where, target, seconds)
         return {name: found[name] for name in (*COSTS, "delivered_per_s", "in_window_percent")}
 
@@ -147,7 +150,7 @@ class Memory(Variant):
         if self.counter:
             lab.until(lambda: lab.metrics(target.admin)[self.counter] >= PENDING,
                       f"{self.counter} reaches {PENDING}", 180, 0.2)
-        time.sleep(1)  # buffers of connections shrink
+        time.sleep(SETTLE)
 
     def memory(self, where):
         """Without what connections and the like take for the moment."""

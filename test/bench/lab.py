@@ -188,7 +188,8 @@ class Lab:
         path = self.dir / "redis.sock"
         process = self.start(
             ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(self.dir),
-             "--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync],
+             "--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync,
+             "--auto-aof-rewrite-percentage", "0"],
             log="redis.log",
         )
         until(path.exists, "redis-server made its socket")

@@ -98,7 +98,7 @@ class PeerVariant(Variant):
         where.start_redis()
         where.start_sink()
         target = targets.Peer(where, where.sink.url + "/hook")
-        load.wrk(where, target, min(seconds, 2), self.connections, body_of(SIZE))  # the JIT's turn
+        load.wrk(where, target, min(seconds, 3), self.connections, body_of(SIZE))  # the JIT's turn
         load.drain(target, target.counts()[0])
         return load.chain(where, target, seconds, self.connections)
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 
+import goals
 import lab
 import report
 
@@ -138,6 +139,9 @@ class Page:
         kind, name = found.groups()
         if kind == "machines":
             return self.machines()
+        if kind == "goals":
+            return "\n".join(["| goal | | reached | |", "| --- | --- | ---: | --- |", *(
+                f"| {' | '.join(row)} |" for row in goals.rows(self.results))])
         result = self.results.get(name)
         if not result:
             return f"Not measured: `./dev bench {name}`." if kind == "part" else ""
@@ -214,17 +218,24 @@ class Page:
         return text + f". All of it: [`data/{result['name']}.json`](data/{result['name']}.json)."
 
 
+def read_results(folder):
+    """What was measured, by part."""
+    results = {}
+    for path in sorted(folder.glob("*.json")):
+        result = json.loads(path.read_text())
+        if result.get("name") == path.stem and "variants" in result:
+            results[path.stem] = result
+    return results
+
+
 def draw(measured, doc):
     """What was measured here goes into doc first; parts not measured here keep what doc has."""
     data = doc / "data"
     data.mkdir(parents=True, exist_ok=True)
     for path in sorted(measured.glob("*.json")) if measured.exists() else []:
         shutil.copy(path, data / path.name)
-    results = {}
-    for path in sorted(data.glob("*.json")):
-        result = json.loads(path.read_text())
-        if result.get("name") == path.stem and "variants" in result:
-            draw_one(result, doc / f"{path.stem}.svg")
-            results[path.stem] = result
+    results = read_results(data)
+    for name, result in results.items():
+        draw_one(result, doc / f"{name}.svg")
     (doc / "README.md").write_text(Page(results).fill(PAGE.read_text()))
     print(f"drew {len(results)} pictures and wrote {doc / 'README.md'}")

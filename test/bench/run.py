@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 
+import goals
 import growth
 import lab
 import latency
@@ -76,10 +77,15 @@ def main(names):
     if names == ["pictures"]:
         pictures.draw(OUT, lab.TOP / "doc" / "bench")
         return 0
+    if names == ["goals"]:
+        report.table([["", "goal", "reached", ""],
+                      *goals.rows(pictures.read_results(OUT))])
+        return 0
     unknown = [name for name in names if name not in ALL]
     if unknown or names == ["list"]:
         for name, (what, _, _) in ALL.items():
             print(f"{name:12} {what}")
+        print(f"{'goals':12} says what the figures are to reach, and whether they do")
         print(f"{'pictures':12} draws doc/bench/ from what was measured")
         return 0 if names == ["list"] else 2
     signal.signal(signal.SIGTERM, ended)
