@@ -81,6 +81,8 @@ fuzz_write_any(const uint8_t *data, size_t size)
 	paging.position.seq = (uint32_t)(n[1] & LOCATOR_SEQ_MAX);
 	paging.exclusive = n[1] >> 63 != 0;
 	paging.end_ms = (int64_t)(n[2] % (uint64_t)MS_MAX) - 1;
+	if (paging.end_ms == 0)
+		paging.end_ms = -1; /* a list never ends there */
 	paging.page_size = 1 + (unsigned)(n[1] >> 32) % 1000;
 	if (eventtype_valid((const char *)data, size))
 		memcpy(paging.type, data, size);
