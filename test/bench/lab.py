@@ -43,6 +43,7 @@ def evhookd_command():
     command = shlex.split(os.environ.get("EVHOOKD", "")) or [str(TOP / "build" / "evhookd")]
     if not os.access(command[-1], os.X_OK):
         raise Trouble(f"no evhookd at {command[-1]}: build it or set EVHOOKD")
+    command[-1] = os.path.abspath(command[-1])
     return command
 
 
