@@ -20,6 +20,7 @@
 #include "server/credentials.h"
 #include "server/files.h"
 #include "server/libevent_log.h"
+#include "server/notify.h"
 #include "server/process.h"
 #include "store/embedded.h"
 
@@ -42,6 +43,7 @@ struct server {
 	struct event *signals[3];
 	struct event *stage_timer;
 	struct event *log_flusher;
+	struct notify *notify;
 	enum stage stage;
 	struct files files;
 	int status; /* of the process */
@@ -57,6 +59,8 @@ server_on_store_up(void *arg)
 	struct server *server = arg;
 
 	dispatch_store_up(server->app.dispatch);
+	if (server->stage == STAGE_RUNNING)
+		notify_ready(server->notify);
 }
 
 static void
@@ -65,6 +69,8 @@ server_on_store_down(void *arg)
 	struct server *server = arg;
 
 	dispatch_store_down(server->app.dispatch);
+	if (server->stage == STAGE_RUNNING)
+		notify_waiting(server->notify);
 }
 
 static void
@@ -128,6 +134,7 @@ server_enter(struct server *server, enum stage stage)
 	case STAGE_DELAY:
 		log_msg(LOG_INFO, "draining");
 		server->app.draining = true;
+		notify_stopping(server->notify);
 		server_arm(server, server->config.drain_delay_ms);
 		break;
 	case STAGE_REQUESTS:
@@ -196,6 +203,7 @@ server_ev_reload(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	notify_reloading(server->notify);
 	if (config_reload(&server->config, &why) != 0)
 		log_msg(LOG_ERROR, "nothing was reloaded: %s", why);
 	else if (credentials_reload(&server->app, &why) != 0)
@@ -203,6 +211,7 @@ server_ev_reload(evutil_socket_t fd, short what, void *arg)
 	else
 		log_msg(LOG_INFO, "reloaded");
 	log_set_level(server->config.log_level);
+	notify_reloaded(server->notify);
 	free(why);
 }
 
@@ -256,6 +265,8 @@ server_open_loop(struct server *server)
 	server->stage_timer = evtimer_new(base, server_ev_stage, server);
 	server->log_flusher = evtimer_new(base, server_ev_log, server);
 	log_set_wake(server_wake_log, server);
+	server->notify = notify_new(base);
+	notify_waiting(server->notify);
 }
 
 static int
@@ -424,6 +435,7 @@ server_close(struct server *server)
 	for (size_t i = 0; i < 3; i++)
 		event_free(server->signals[i]);
 	event_free(server->stage_timer);
+	notify_free(server->notify);
 	log_set_wake(NULL, NULL);
 	event_free(server->log_flusher);
 	event_base_free(app->base);
