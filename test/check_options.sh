@@ -1,10 +1,12 @@
 #!/bin/sh
 # The man page and evhookd --help (which prints the option table) must list the same options, in
-# the same order, with the same placeholders, defaults and "repeatable".
+# the same order, with the same placeholders, defaults and "repeatable"; so must doc/evhookd.conf,
+# which has them commented out, with their defaults or examples.
 set -eu
 
 evhookd=${EVHOOKD:-${top_builddir:-.}/evhookd}
 page=${srcdir:-.}/doc/evhookd.8
+conf=${srcdir:-.}/doc/evhookd.conf
 if ! [ -x "$evhookd" ]; then
 	echo "no $evhookd to ask: skipped"
 	exit 77
@@ -59,6 +61,44 @@ if [ "$(wc -l <"$work/from-help")" -lt 10 ]; then
 fi
 if ! diff -u "$work/from-page" "$work/from-help"; then
 	echo "doc/evhookd.8 (-) and evhookd --help (+) differ"
+	exit 1
+fi
+
+# One line an option, the same from both: name|default or "example"|repeatable
+awk '/^[^ ].*:$/ { part = $0 }
+/^  --/ && part != "This program:"' "$work/help" | sed 's/^  --\([^ ]*\).*/\1/' >"$work/names"
+awk -F '|' 'NR == FNR { wanted[$1]; next }
+{
+	sub(/^--/, "", $1)
+	sub(/ .*/, "", $1)
+	if ($1 in wanted)
+		print $1 "|" ($2 == "" ? "example" : $2) "|" $3
+}' "$work/names" "$work/from-help" >"$work/conf-wanted"
+awk '/^# / {
+	example = example || / \((repeatable, )?example\)\.$/
+	repeat = repeat || / \(repeatable[,)]/
+	next
+}
+/^#[a-z-]+ = / || /^[^#]/ {
+	name = substr($1, 2)
+	print name "|" (example ? "example" : $3) "|" (repeat ? "repeatable" : "")
+}
+{ example = repeat = 0 }' "$conf" >"$work/from-conf"
+if ! diff -u "$work/from-conf" "$work/conf-wanted"; then
+	echo "$conf (-) and evhookd --help (+) differ"
+	exit 1
+fi
+# Every default, written out, is good.
+awk '/^#[a-z-]+ = / {
+	if (!example)
+		print substr($0, 2)
+	next
+}
+/^# / { example = example || / \((repeatable, )?example\)\.$/ }
+/^$/ { example = 0 }' "$conf" >"$work/conf"
+if ! "$evhookd" --config "$work/conf" --check-config >"$work/out" 2>&1; then
+	cat "$work/out"
+	echo "evhookd refuses the defaults of $conf"
 	exit 1
 fi
 wide=$(awk 'length > 100' "$work/help")
