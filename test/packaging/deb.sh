@@ -69,6 +69,7 @@ list_files() {
 
 if [ -z "$root" ]; then
 	made=$(mktemp -d /var/tmp/evhookd-deb-XXXXXX)
+	chmod 755 "$made" # it becomes /, for everybody
 	root=$made
 	echo "== a Debian 12 in $root"
 	debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >"$root.log" 2>&1 ||
@@ -118,6 +119,7 @@ free_ports='import socket
 held = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(one.getsockname()[1] for one in held))'
 read -r port admin_port < <(/usr/bin/python3 -c "$free_ports")
+# shellcheck disable=SC2016 # the inner shell's
 chroot --userspec=evhookd:evhookd "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 	sh -c 'cd /var/lib/evhookd && exec evhookd --config /etc/evhookd/evhookd.conf \
 		--listen "127.0.0.1:$1" --admin-listen "127.0.0.1:$2"' sh "$port" "$admin_port" \
