@@ -17,6 +17,8 @@
 
 #define BATCH_EVENTS_MAX 1000
 #define BATCH_BYTES_MAX (256 * 1024)
+/* As far as can be guessed: Redis serves nobody else meanwhile. */
+#define BATCH_DELIVERIES_MAX 10000
 
 /* One request. */
 struct publish_op {
@@ -42,6 +44,7 @@ struct publish_batch {
 struct publisher {
 	struct event *flush;
 	STAILQ_HEAD(, publish_batch) open;
+	size_t per_event; /* deliveries that an event caused of late, the most; it fades */
 };
 
 static void
@@ -241,6 +244,22 @@ publish_await_replicas(struct publish_batch *batch)
 	redis_send(store->redis, wait, publish_on_replicated, batch);
 }
 
+/* Learns from an answer how much an event may cause. */
+static void
+publish_note_fanout(const struct publish_batch *batch)
+{
+	struct publisher *publisher = batch->store->publisher;
+	const struct publish_op *op;
+	size_t deliveries = 0;
+
+	STAILQ_FOREACH(op, &batch->ops, entry)
+	for (size_t i = 0; op->result != NULL && i < op->result->n; i++)
+		deliveries += op->result->events[i].ntargets;
+	publisher->per_event -= publisher->per_event / 4;
+	if (publisher->per_event < deliveries / batch->n)
+		publisher->per_event = deliveries / batch->n;
+}
+
 static void
 publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 {
@@ -255,6 +274,8 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 			op->result = publish_read(reply, at, op->n);
 			at += op->n;
 		}
+	if (err == STORE_OK)
+		publish_note_fanout(batch);
 	if (batch->store->opts.redis_wait > 0 && publish_promises(batch))
 		publish_await_replicas(batch);
 	else
@@ -364,6 +385,8 @@ publish_batch_takes(const struct publish_batch *batch, const struct publish_requ
 {
 	return strcmp(batch->tenant.s, request->tenant.s) == 0 && !request->note_tenant &&
 	       batch->n + request->n <= BATCH_EVENTS_MAX &&
+	       (batch->n + request->n) * batch->store->publisher->per_event <=
+		   BATCH_DELIVERIES_MAX &&
 	       redis_cmd_size(batch->cmd) + request->body_len <= BATCH_BYTES_MAX &&
 	       strcmp(batch->trace_parent, request->trace_parent) == 0 &&
 	       strcmp(batch->trace_state, request->trace_state) == 0;

@@ -1,5 +1,7 @@
 """Answers of Redis that come late, come as errors, or in an order that nobody hoped for."""
 
+import signal
+import threading
 import time
 
 from api import UNKNOWN, Keys, Tenant, expect, problem
@@ -111,3 +113,31 @@ def test_the_answer_for_a_request_is_bounded(tenant):
     answer = expect(tenant.client.get(f"{tenant.events_path}/request/{UNKNOWN}"), 200)
     assert 8_000_000 < len(answer.body) < 11_000_000
     assert len(answer.json()) >= 9
+
+
+def test_gathered_requests_of_many_deliveries_are_not_one_command(new_redis, new_evhookd):
+    """1000 webhooks get each event: ten events in a command are enough."""
+    redis = new_redis()
+    server = new_evhookd(redis=redis, log_level="warn")
+    tenant = Tenant(server.client())
+    for _ in range(1000):
+        tenant.create()
+    tenant.publish("first")
+    tenants = [tenant.on(server.client()) for _ in range(25)]
+    for t in tenants:
+        t.list(count=1)  # connected
+    with redis.monitor() as monitor:
+        server.process.send_signal(signal.SIGSTOP)
+        threads = [threading.Thread(target=t.publish, args=("burst",)) for t in tenants]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)  # for all of them to be in the sockets
+        server.process.send_signal(signal.SIGCONT)
+        for thread in threads:
+            thread.join()
+        sizes = []
+        while sum(sizes) < len(tenants):
+            words = monitor.next_command()["command"].split()
+            if words[0].upper() == "EVALSHA" and words[4] == tenant.locator:
+                sizes.append(words.count("burst"))
+    assert max(sizes) <= 10
