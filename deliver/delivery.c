@@ -345,6 +345,7 @@ delivery_on_post(void *arg, const struct post_result *result)
 		return;
 	}
 	delivery->duration_ms = clock_mono_ms() - delivery->started_ms;
+	target->dispatch->totals.ended++;
 	delivery_judge(delivery, result);
 	delivery_keep_response(delivery, result);
 	delivery_adapt(target, delivery->success, result->timed_out);

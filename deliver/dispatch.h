@@ -73,6 +73,7 @@ void dispatch_drain(struct dispatch *dispatch, void (*done)(void *arg), void *ar
 void dispatch_cut(struct dispatch *dispatch);
 
 struct dispatch_stats {
+	uint64_t ended; /* attempts on the wire that came to an end */
 	uint64_t delivered;
 	uint64_t failed;  /* deliveries that ended so */
 	uint64_t retried; /* attempts after which another one is due */

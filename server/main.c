@@ -243,6 +243,18 @@ server_fail(char *why)
 }
 
 static void
+server_on_pace(void *arg, struct pace_load *load)
+{
+	struct server *server = arg;
+	struct dispatch_stats stats = {0};
+
+	if (server->app.dispatch != NULL)
+		dispatch_stats(server->app.dispatch, &stats);
+	load->waiting = stats.waiting;
+	load->ended = stats.ended;
+}
+
+static void
 server_open_loop(struct server *server)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
@@ -256,7 +268,7 @@ server_open_loop(struct server *server)
 	if (base == NULL)
 		abort();
 	server->app.base = base;
-	server->app.pace = pace_new(base);
+	server->app.pace = pace_new(base, server_on_pace, server);
 	for (size_t i = 0; i < 3; i++) {
 		server->signals[i] = evsignal_new(base, numbers[i],
 		    numbers[i] == SIGHUP ? server_ev_reload : server_ev_stop, server);

@@ -3,13 +3,21 @@
 #define SERVER_PACE_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include <event2/event.h>
 
 struct pace;
 
-struct pace *pace_new(struct event_base *base);
+/* What deliveries are up to. */
+struct pace_load {
+	size_t waiting; /* deliveries that wait for a place */
+	uint64_t ended; /* attempts that ended, ever */
+};
+typedef void pace_load_fn(void *arg, struct pace_load *load);
+
+struct pace *pace_new(struct event_base *base, pace_load_fn *load, void *arg);
 /* Lets everything go that still waits; NULL is fine. */
 void pace_free(struct pace *pace);
 
