@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/log_repeat.h"
 
 #define LOG_WAITING_MAX (1024 * 1024) /* bytes that may wait for log_flush() */
 #define LOG_WRITE_MAX 4096u           /* a pipe that poll() calls writable takes a page */
@@ -22,6 +23,8 @@ static enum log_format log_format = LOG_LOGFMT;
 
 static struct buf log_waiting; /* whole lines, and the record being built */
 static size_t log_start;       /* where that begins */
+static const char *log_said;   /* its message, while it may be a repeat; else NULL */
+static uint64_t log_sense;     /* stands for message and reason */
 static struct buf log_rest;    /* what is left of a line stderr took half of */
 static uint64_t log_dropped;   /* lines lost and not yet confessed */
 static bool log_woken;         /* wake was called since the last flush */
@@ -155,6 +158,9 @@ void
 log_begin(enum log_level level, const char *msg)
 {
 	log_start = log_waiting.len;
+	log_said = level <= LOG_WARN ? msg : NULL;
+	if (log_said != NULL)
+		log_sense = log_repeat_mix(0, msg, strlen(msg));
 	log_add_head(&log_waiting, level, msg, strlen(msg));
 }
 
@@ -167,6 +173,8 @@ log_str(const char *key, const char *value)
 void
 log_strn(const char *key, const char *value, size_t n)
 {
+	if (log_said != NULL && strcmp(key, "reason") == 0)
+		log_sense = log_repeat_mix(log_sense, value, n);
 	log_add_str(&log_waiting, key, value, n);
 }
 
@@ -179,6 +187,10 @@ log_int(const char *key, int64_t value)
 void
 log_end(void)
 {
+	if (log_said != NULL && log_repeat_is_one(log_sense, log_said, clock_mono_ms())) {
+		log_waiting.len = log_start;
+		return;
+	}
 	log_add_tail(&log_waiting);
 	if (log_waiting.len > LOG_WAITING_MAX) {
 		log_waiting.len = log_start;
@@ -189,6 +201,20 @@ log_end(void)
 	} else if (!log_woken) {
 		log_woken = true;
 		log_wake(log_wake_arg);
+	}
+}
+
+void
+log_tell_repeats(void)
+{
+	struct log_repeats repeats;
+
+	while (log_repeat_next(clock_mono_ms(), &repeats)) {
+		log_begin(LOG_WARN, "log lines left out");
+		log_said = NULL;
+		log_str("of", repeats.said);
+		log_int("lines", (int64_t)repeats.n);
+		log_end();
 	}
 }
 

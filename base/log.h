@@ -37,6 +37,13 @@ void log_strn(const char *key, const char *value, size_t n);
 void log_int(const char *key, int64_t value);
 void log_end(void);
 
+/*
+ * Warnings and errors that say the same (message, and the field `reason`) more than 10 times within
+ * a second are left out from then on; log_tell_repeats() says how many those were, once their
+ * second is over.  Call it now and then.
+ */
+void log_tell_repeats(void);
+
 /* A record with nothing but a message. */
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

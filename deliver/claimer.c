@@ -141,6 +141,15 @@ claimer_room(const struct dispatch *dispatch)
 	return room < CLAIM_MAX ? room : CLAIM_MAX;
 }
 
+/* On our monotonic clock, by the time in the locator, which is Redis': not after now. */
+static int64_t
+claimer_accepted_us(const struct ulid *locator)
+{
+	int64_t age_ms = clock_wall_ms() - ulid_ms(locator);
+
+	return clock_mono_us() - (age_ms > 0 ? age_ms * 1000 : 0);
+}
+
 static void
 claimer_take(struct claim *claim, const struct claim_result *result)
 {
@@ -153,7 +162,8 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 
 		target_saw_version(target, group->version);
 		for (size_t j = 0; j < group->n; j++) {
-			struct payload *payload = payload_new(&group->events[j].parts);
+			struct payload *payload = payload_new(&group->events[j].parts,
+			    claimer_accepted_us(&group->events[j].locator));
 			struct delivery *delivery =
 			    delivery_new(target, payload, result->lease_end, claim->asked_ms);
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "deliver/dispatch_internal.h"
+#include "proto/trace.h"
 
 static void delivery_on_post(void *arg, const struct post_result *result);
 
@@ -298,15 +299,44 @@ delivery_judge(struct delivery *delivery, const struct post_result *result)
 	delivery->message = buf_take(&message, NULL);
 }
 
+static void
+delivery_tally(const struct delivery *delivery, enum tally_outcome outcome)
+{
+	const char *inactive = delivery->judgement.inactive;
+	enum tally_trigger trigger = TALLY_NO_TRIGGER;
+	enum tally_kind kind = TALLY_EVENT;
+
+	if (delivery->kind == DELIVERY_TEST)
+		kind = TALLY_TEST;
+	else if (delivery->target->alert)
+		kind = TALLY_ALERT;
+	if (inactive != NULL)
+		trigger = *inactive == 'd' ? TALLY_DISABLED : TALLY_SUSPENDED;
+	else if (!delivery->success)
+		trigger = tally_trigger_of(delivery->status);
+	delivery->target->dispatch->tally.attempts[kind][outcome][trigger]++;
+}
+
+/* What was asked, as its publisher knows it. */
+static void
+delivery_log_origin(const struct payload *payload)
+{
+	log_strn("request", payload->request_id.s, ULID_LEN);
+	if (payload->trace_parent != NULL)
+		log_strn("trace", payload->trace_parent + TRACE_ID_AT, TRACE_ID_LEN);
+}
+
 void
-delivery_log(const struct delivery *delivery, const char *outcome)
+delivery_tell(const struct delivery *delivery, enum tally_outcome outcome)
 {
 	const struct target *target = delivery->target;
+
+	delivery_tally(delivery, outcome);
 
 	if (!log_on(LOG_INFO))
 		return;
 	log_begin(LOG_INFO, target->alert ? "alert" : "delivery");
-	log_str("outcome", outcome);
+	log_str("outcome", tally_outcome_name(outcome));
 	log_str("tenant", target->share->tenant.s);
 	log_str("webhook", target->locator.s);
 	log_str("event", delivery->payload->locator.s);
@@ -315,6 +345,7 @@ delivery_log(const struct delivery *delivery, const char *outcome)
 	log_int("ms", delivery->duration_ms);
 	if (!delivery->success)
 		log_str("reason", delivery->message);
+	delivery_log_origin(delivery->payload);
 	log_end();
 }
 
@@ -334,23 +365,36 @@ delivery_put_off(struct delivery *delivery)
 }
 
 static void
+delivery_count_latency(const struct delivery *delivery, int64_t now_us)
+{
+	struct tally *tally = &delivery->target->dispatch->tally;
+
+	if (delivery->kind == DELIVERY_QUEUED && !delivery->target->alert)
+		histogram_add(delivery->number == 1 ? &tally->first : &tally->later,
+		    now_us - delivery->payload->accepted_us);
+}
+
+static void
 delivery_on_post(void *arg, const struct post_result *result)
 {
 	struct delivery *delivery = arg;
 	struct target *target = delivery->target;
+	int64_t now_us = clock_mono_us();
 
 	delivery->post = NULL;
 	if (result->starved) {
 		delivery_put_off(delivery);
 		return;
 	}
-	delivery->duration_ms = clock_mono_ms() - delivery->started_ms;
+	delivery->duration_ms = now_us / 1000 - delivery->started_ms;
 	target->dispatch->totals.ended++;
 	delivery_judge(delivery, result);
 	delivery_keep_response(delivery, result);
 	delivery_adapt(target, delivery->success, result->timed_out);
-	if (delivery->success)
-		delivery_log(delivery, "delivered");
+	if (delivery->success) {
+		delivery_count_latency(delivery, now_us);
+		delivery_tell(delivery, TALLY_DELIVERED);
+	}
 	delivery_enter(delivery, DELIVERY_SETTLING);
 }
 

@@ -390,3 +390,9 @@ dispatch_stats(const struct dispatch *dispatch, struct dispatch_stats *stats)
 	stats->inflight = dispatch->inflight;
 	stats->webhooks = HASH_COUNT(dispatch->targets);
 }
+
+const struct tally *
+dispatch_tally(const struct dispatch *dispatch)
+{
+	return &dispatch->tally;
+}

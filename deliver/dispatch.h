@@ -10,6 +10,7 @@
 
 #include "deliver/payload.h"
 #include "deliver/post.h"
+#include "deliver/tally.h"
 #include "store/store.h"
 
 struct dispatch;
@@ -87,5 +88,7 @@ struct dispatch_stats {
 	size_t webhooks; /* known here */
 };
 void dispatch_stats(const struct dispatch *dispatch, struct dispatch_stats *stats);
+/* Borrowed. */
+const struct tally *dispatch_tally(const struct dispatch *dispatch);
 
 #endif

@@ -162,6 +162,7 @@ struct dispatch {
 	void (*drained)(void *arg);
 	void *drained_arg;
 	struct dispatch_stats totals; /* the counters; the gauges are filled on reading */
+	struct tally tally;
 };
 
 /* dispatch.c */
@@ -198,8 +199,8 @@ bool delivery_is_undecided(const struct delivery *delivery);
 /* SETTLING and undecided: the webhook is of another version than it was judged by. */
 void delivery_judge_again(struct delivery *delivery);
 void delivery_mark_sent(struct delivery *delivery, bool sent);
-/* One line for each outcome, named as in the attempts. */
-void delivery_log(const struct delivery *delivery, const char *outcome);
+/* What an attempt came to: counted, and one line in the log. */
+void delivery_tell(const struct delivery *delivery, enum tally_outcome outcome);
 /* Ends the waiting notices of an alertEndpoint that is no more. */
 void delivery_give_up_waiting(struct target *target);
 

@@ -29,12 +29,13 @@ payload_remember(struct payload *payload, const struct event_parts *parts)
 }
 
 struct payload *
-payload_new(const struct event_parts *parts)
+payload_new(const struct event_parts *parts, int64_t accepted_us)
 {
 	struct payload *payload = xcalloc(1, sizeof *payload);
 	size_t n = strnlen(parts->type, EVENTTYPE_MAX);
 
 	payload->refs = 1;
+	payload->accepted_us = accepted_us;
 	memcpy(payload->locator.s, parts->locator, ULID_LEN);
 	memcpy(payload->type, parts->type, n);
 	if (parts->trace_parent[0] != '\0')

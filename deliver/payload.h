@@ -8,6 +8,7 @@
 
 struct payload {
 	unsigned refs;
+	int64_t accepted_us; /* monotonic: when the event was asked for; what latency counts from */
 	struct ulid locator;
 	char type[EVENTTYPE_MAX + 1];
 	struct ulid request_id;
@@ -21,7 +22,7 @@ struct payload {
 };
 
 /* With one reference, the caller's. */
-struct payload *payload_new(const struct event_parts *parts);
+struct payload *payload_new(const struct event_parts *parts, int64_t accepted_us);
 struct payload *payload_ref(struct payload *payload);
 void payload_unref(struct payload *payload);
 /* The event's parts again; borrowed from the payload. */

@@ -131,7 +131,7 @@ post_connect(struct post *post)
 		post_settle(post, 0, "TLS cannot be set up");
 		return;
 	}
-	poster->connects++;
+	poster->totals.connects++;
 	post_exchange(post, conn);
 }
 
@@ -221,7 +221,7 @@ post_start(struct poster *poster, const struct post_request *request, post_done_
 	post_compose(post, request);
 	conn = pool_take(poster->pool, post->url, post->verify);
 	if (conn != NULL) {
-		poster->reuses++;
+		poster->totals.reuses++;
 		post_exchange(post, conn);
 	} else {
 		post_find_addresses(post);
@@ -260,10 +260,21 @@ post_again(struct post *post)
 		post_find_addresses(post);
 }
 
+static void
+post_count(struct poster_stats *totals, const struct post_result *result)
+{
+	histogram_add(&totals->dns, result->dns_us);
+	histogram_add(&totals->connect, result->connect_us);
+	histogram_add(&totals->tls, result->tls_us);
+	histogram_add(&totals->first_byte, result->first_byte_us);
+	histogram_add(&totals->total, result->total_us);
+}
+
 void
 post_finish(struct post *post)
 {
 	post_release(post);
+	post_count(&post->poster->totals, &post->result);
 	post->result.body = post->kept.len > 0 ? buf_str(&post->kept) : "";
 	post->result.body_len = post->kept.len;
 	post->fn(post->arg, &post->result);

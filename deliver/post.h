@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "base/histogram.h"
 #include "proto/address.h"
 #include "proto/url.h"
 
@@ -79,6 +80,8 @@ struct poster_stats {
 	uint64_t lookups;  /* DNS */
 	size_t open;       /* connections now */
 	size_t idle;       /* of them in the pool */
+	/* the phases of finished POSTs, as in their results */
+	struct histogram dns, connect, tls, first_byte, total;
 };
 void poster_stats(const struct poster *poster, struct poster_stats *stats);
 

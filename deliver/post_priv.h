@@ -71,7 +71,7 @@ struct poster {
 	int64_t armed_us;   /* when it fires; INT64_MAX: not armed */
 	struct event work;  /* the queue is not empty */
 	bool *gone; /* not NULL while the queue is worked on: set when poster_free() comes */
-	uint64_t connects, reuses;
+	struct poster_stats totals; /* the counters; the gauges are filled on reading */
 };
 
 /* poster.c: lists.  A new post is zeroed but for its poster and times. */

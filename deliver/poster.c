@@ -84,8 +84,7 @@ poster_free(struct poster *poster)
 void
 poster_stats(const struct poster *poster, struct poster_stats *stats)
 {
-	stats->connects = poster->connects;
-	stats->reuses = poster->reuses;
+	*stats = poster->totals;
 	stats->lookups = resolve_lookups(poster->resolver);
 	stats->open = pool_open_count(poster->pool);
 	stats->idle = pool_idle_count(poster->pool);

@@ -143,7 +143,8 @@ settle_count(struct dispatch_stats *totals, enum verdict verdict)
 static void
 settle_on_failed(void *arg, enum store_err err, enum fail_outcome outcome, enum verdict verdict)
 {
-	static const char *const names[] = {"retrying", "diverted", "dropped", "failed"};
+	static const enum tally_outcome outcomes[] = {
+	    TALLY_RETRYING, TALLY_DIVERTED, TALLY_DROPPED, TALLY_FAILED};
 	struct settle_batch *batch = arg;
 	struct target *target = batch->target;
 	struct delivery *delivery = batch->deliveries[0];
@@ -160,12 +161,14 @@ settle_on_failed(void *arg, enum store_err err, enum fail_outcome outcome, enum 
 	}
 	if (outcome == FAIL_DONE) {
 		settle_count(&target->dispatch->totals, verdict);
-		delivery_log(delivery, names[verdict]);
+		delivery_tell(delivery, outcomes[verdict]);
 		if (verdict == VERDICT_RETRY)
 			claimer_expect(
 			    target->dispatch->claimer, &target->share->tenant, judgement.delay_ms);
 		if (judgement.alert)
 			claimer_poke(target->dispatch->claimer, &target->share->tenant);
+	} else {
+		delivery_tell(delivery, TALLY_MOOT);
 	}
 	settle_done(batch);
 	if (outcome == FAIL_DONE && judgement.suspend)
@@ -219,8 +222,10 @@ settle_on_alert_failed(void *arg, enum store_err err, int64_t settled)
 		settle_unsent(batch);
 		return;
 	}
-	if (settled > 0)
-		delivery_log(delivery, again ? "retrying" : "failed");
+	if (settled == 0)
+		delivery_tell(delivery, TALLY_MOOT);
+	else
+		delivery_tell(delivery, again ? TALLY_RETRYING : TALLY_FAILED);
 	if (settled > 0 && again)
 		claimer_expect(batch->target->dispatch->claimer, &batch->target->share->tenant,
 		    delivery->judgement.delay_ms);
@@ -270,7 +275,7 @@ settle_test(struct target *target)
 	if (batch == NULL)
 		return false;
 	if (!batch->deliveries[0]->success)
-		delivery_log(batch->deliveries[0], "failed");
+		delivery_tell(batch->deliveries[0], TALLY_FAILED);
 	settle_describe(&attempt, batch->deliveries[0]);
 	queue_record_test(opts->store, &target->share->tenant, &target->locator,
 	    opts->attempts_kept, &attempt, settle_on_recorded, batch);

@@ -146,7 +146,7 @@ test_send(struct call *call)
 
 	locator_suffix(suffix, &call->tenant);
 	locator_make(&locator, now, 0, suffix);
-	payload = payload_new(&parts);
+	payload = payload_new(&parts, call->started_us);
 	dispatch_test(call->app->dispatch, payload, &call->tenant, &call->locator[0]);
 	json_add_raw(call_body(call), payload->body.data, payload->body.len);
 	payload_unref(payload);

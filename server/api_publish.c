@@ -173,6 +173,15 @@ publish_parts(const struct publish_flow *flow, const struct publish_result *resu
 	};
 }
 
+static void
+publish_count_unqueued(struct app *app, enum target_how how)
+{
+	if (how == TARGET_OVERFLOW)
+		app->overflowed++;
+	else
+		app->met_suspended++;
+}
+
 /* Hands the deliveries of one event over, and writes the event into the answer. */
 static void
 publish_one(const struct publish_flow *flow, const struct publish_result *result, size_t i)
@@ -191,10 +200,12 @@ publish_one(const struct publish_flow *flow, const struct publish_result *result
 			dispatch_waiting(dispatch, &call->tenant, &target->webhook);
 			continue;
 		}
-		if (target->how != TARGET_LEASED)
+		if (target->how != TARGET_LEASED) {
+			publish_count_unqueued(call->app, target->how);
 			continue;
+		}
 		if (payload == NULL)
-			payload = payload_new(&parts);
+			payload = payload_new(&parts, call->started_us);
 		dispatch_take(dispatch, payload, &call->tenant, &target->webhook, target->version,
 		    result->lease_end, flow->asked_ms);
 	}

@@ -10,6 +10,8 @@
 #include "server/config.h"
 #include "server/http.h"
 #include "server/pace.h"
+#include "server/pulse.h"
+#include "store/depth.h"
 #include "store/store.h"
 #include "store/trimmer.h"
 
@@ -26,9 +28,16 @@ struct app {
 	struct pace *pace;
 	struct http *http;
 	struct http *admin;
+	struct traffic traffic; /* of both */
+	struct pulse *pulse;
+	struct depth *depth;
+	int64_t started_ms; /* wall clock */
 	struct egress egress;
 	bool draining;
 	uint64_t events_accepted;
+	uint64_t overflowed; /* deliveries that found their queue full */
+	uint64_t
+	    met_suspended; /* deliveries whose webhook was suspended when they were published */
 };
 
 /* Parses the call's body; 0, or -1 when it was answered with 400. */

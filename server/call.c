@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "proto/trace.h"
 #include "server/http.h"
 #include "server/problem.h"
 #include "server/route.h"
@@ -225,8 +226,10 @@ call_body(struct call *call)
 }
 
 static void
-call_log(const struct call *call, int status)
+call_log(struct call *call, int status)
 {
+	const char *trace;
+
 	if (!log_on(LOG_DEBUG))
 		return;
 	log_begin(LOG_DEBUG, "request");
@@ -235,6 +238,9 @@ call_log(const struct call *call, int status)
 	log_int("status", status);
 	log_int("ms", (clock_mono_us() - call->started_us) / 1000);
 	log_str("request", call->request_id);
+	trace = trace_parent_or_none(call_header(call, "traceparent"));
+	if (*trace != '\0')
+		log_strn("trace", trace + TRACE_ID_AT, TRACE_ID_LEN);
 	log_end();
 }
 

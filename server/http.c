@@ -330,6 +330,8 @@ http_send(struct call *call, int status, const char *phrase)
 	struct http *http = conn->http;
 
 	http->stats.calls--;
+	if (http->opts.traffic != NULL)
+		traffic_count(http->opts.traffic, call, status);
 	evhttp_send_reply(call->req, status, phrase, NULL);
 	call->req = NULL;
 	if (conn->state == HTTP_GONE) {
@@ -398,10 +400,27 @@ http_addresses(const struct http *http, size_t *n)
 	return http_listen_addresses(http->listen, n);
 }
 
+static size_t
+http_count(const struct http_conns *conns)
+{
+	const struct http_conn *conn;
+	size_t n = 0;
+
+	TAILQ_FOREACH(conn, conns, link)
+	n++;
+	return n;
+}
+
 void
 http_stats(const struct http *http, struct http_stats *stats)
 {
 	*stats = http->stats;
+	stats->fresh =
+	    http_count(&http->conns[HTTP_ACCEPTED]) + http_count(&http->conns[HTTP_FRESH]);
+	stats->idle = http_count(&http->conns[HTTP_IDLE]);
+	stats->reading = http_count(&http->conns[HTTP_READING]);
+	stats->handling = http_count(&http->conns[HTTP_CALLED]);
+	stats->writing = http_count(&http->conns[HTTP_WRITING]);
 }
 
 struct http *

@@ -11,13 +11,15 @@
 
 #include "server/call.h"
 #include "server/tls_server.h"
+#include "server/traffic.h"
 
 struct http;
 
 struct http_opts {
 	struct event_base *base;
-	struct app *app;        /* put into each call */
-	struct tls_server *tls; /* borrowed; NULL for plain HTTP */
+	struct app *app;         /* put into each call */
+	struct tls_server *tls;  /* borrowed; NULL for plain HTTP */
+	struct traffic *traffic; /* borrowed; counts the answers; NULL: nobody does */
 	size_t max_body;
 	size_t max_header;
 	size_t max_connections;
@@ -53,6 +55,11 @@ enum http_refusal {
 
 struct http_stats {
 	size_t connections; /* open now */
+	size_t fresh;       /* of them: nothing has come yet, */
+	size_t idle;        /* between requests, */
+	size_t reading;     /* a request is coming, */
+	size_t handling;    /* a handler has one, */
+	size_t writing;     /* an answer is on its way */
 	size_t calls;       /* requests without an answer yet */
 	uint64_t accepted;  /* connections */
 	uint64_t requests;

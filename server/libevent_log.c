@@ -16,7 +16,7 @@ libevent_log_on_message(int severity, const char *msg)
 	if (!log_on(levels[severity]))
 		return;
 	log_begin(levels[severity], "libevent");
-	log_str("text", msg);
+	log_str("reason", msg);
 	log_end();
 }
 

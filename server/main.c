@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/app.h"
@@ -276,6 +277,7 @@ server_open_loop(struct server *server)
 	}
 	server->stage_timer = evtimer_new(base, server_ev_stage, server);
 	server->log_flusher = evtimer_new(base, server_ev_log, server);
+	server->app.pulse = pulse_new(base);
 	log_set_wake(server_wake_log, server);
 	server->notify = notify_new(base);
 	notify_waiting(server->notify);
@@ -375,6 +377,7 @@ server_open_delivery(struct server *server)
 		dispatch.delivery_concurrency = server->files.outbound;
 	app->dispatch = dispatch_new(&dispatch);
 	app->trimmer = trimmer_new(&trimmer);
+	app->depth = depth_new(app->store, config->lease_ms);
 	return 0;
 }
 
@@ -396,6 +399,7 @@ server_open_http(struct server *server)
 	    .base = app->base,
 	    .app = app,
 	    .tls = app->tls,
+	    .traffic = &app->traffic,
 	    .max_body = (size_t)config->max_body,
 	    .max_header = (size_t)config->max_header,
 	    .max_connections = server->files.inbound,
@@ -435,6 +439,8 @@ server_close(struct server *server)
 	store_free(app->store); /* answers every operation under way */
 	dispatch_free(app->dispatch);
 	trimmer_free(app->trimmer);
+	depth_free(app->depth);
+	pulse_free(app->pulse);
 	poster_free(app->poster);
 	if (app->http != NULL)
 		http_free(app->http);
@@ -461,6 +467,7 @@ server_run(struct server *server)
 	log_setup(server->config.log_level, server->config.log_format);
 	libevent_log_setup();
 	server->app.config = &server->config;
+	server->app.started_ms = clock_wall_ms();
 	server_open_loop(server);
 	files_share(&server->files, (size_t)server->config.max_connections,
 	    (size_t)server->config.delivery_concurrency, POOL_IDLE_MAX);

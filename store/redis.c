@@ -55,8 +55,7 @@ struct redis {
 	size_t pending_bytes;
 	redis_message_fn *message_fn;
 	void *message_arg;
-	uint64_t commands;
-	uint64_t connects;
+	struct redis_stats totals; /* the counters; the gauge is filled on reading */
 };
 
 static void redis_enter(struct redis *redis, enum redis_state state);
@@ -105,7 +104,7 @@ redis_check_deadline(struct redis *redis)
 
 	if (oldest == NULL)
 		return;
-	waited = clock_mono_ms() - oldest->sent_ms;
+	waited = (clock_mono_us() - oldest->sent_us) / 1000;
 	if (waited >= redis->opts.timeout_ms)
 		redis_close(redis, "no answer in time");
 	else
@@ -159,7 +158,7 @@ redis_adopt(struct redis *redis, redisAsyncContext *context)
 		setsockopt(context->c.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
 	}
 	redis->context = context;
-	redis->connects++;
+	redis->totals.connects++;
 	if (redis_io_attach(context, redis->opts.base) != 0) {
 		redis_close(redis, "cannot watch the socket");
 		return;
@@ -366,6 +365,7 @@ redis_finish_closing(struct redis *redis)
 		redisAsyncFree(context); /* answers what is pending with NULL */
 	if (redis->was_up) {
 		redis->was_up = false;
+		redis->totals.losses++;
 		if (redis->opts.on_down != NULL)
 			redis->opts.on_down(redis->opts.arg);
 	}
@@ -482,8 +482,7 @@ redis_reset(struct redis *redis, const char *why)
 void
 redis_stats(const struct redis *redis, struct redis_stats *stats)
 {
-	stats->commands = redis->commands;
-	stats->connects = redis->connects;
+	*stats = redis->totals;
 	stats->pending = redis->npending;
 }
 
@@ -515,11 +514,11 @@ redis_submit(struct redis *redis, struct redis_cmd *cmd)
 		redis_fail_later(redis, cmd);
 		return;
 	}
-	cmd->sent_ms = clock_mono_ms();
+	cmd->sent_us = clock_mono_us();
 	TAILQ_INSERT_TAIL(&redis->pending, cmd, entry);
 	redis->npending++;
 	redis->pending_bytes += n;
-	redis->commands++;
+	redis->totals.commands++;
 	if (redis->state == REDIS_UP && !event_pending(redis->timer, EV_TIMEOUT, NULL))
 		redis_arm(redis, redis->opts.timeout_ms);
 }
@@ -594,10 +593,16 @@ redis_on_reply(redisAsyncContext *context, void *data, void *arg)
 	redis->npending--;
 	redis->pending_bytes -= n;
 	if (reply == NULL) {
+		redis->totals.unanswered++;
 		cmd->fn(cmd->arg, ANSWER_LOST, NULL);
-	} else if (reply->type == REDIS_REPLY_ERROR) {
+		redis_cmd_free(cmd);
+		return;
+	}
+	histogram_add(&redis->totals.latency, clock_mono_us() - cmd->sent_us);
+	if (reply->type == REDIS_REPLY_ERROR) {
 		if (redis_repeat_script(redis, cmd, reply))
 			return;
+		redis->totals.errors++;
 		if (redis_is_unfit(reply->str) && redis->state == REDIS_UP)
 			redis_close(redis, reply->str);
 		cmd->fn(cmd->arg, ANSWER_ERROR, reply);

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <hiredis/hiredis.h>
 
+#include "base/histogram.h"
 #include "store/redisuri.h"
 
 struct redis;
@@ -76,9 +77,13 @@ typedef void redis_message_fn(void *arg, const char *payload);
 void redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *fn, void *arg);
 
 struct redis_stats {
-	uint64_t commands;
-	uint64_t connects;
+	uint64_t commands;   /* sent */
+	uint64_t errors;     /* of them, refused */
+	uint64_t unanswered; /* of them, lost with the connection */
+	uint64_t connects;   /* tried */
+	uint64_t losses;     /* of connections that were up */
 	size_t pending;
+	struct histogram latency; /* from sending a command to its answer */
 };
 void redis_stats(const struct redis *redis, struct redis_stats *stats);
 

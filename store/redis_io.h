@@ -22,7 +22,7 @@ struct redis_cmd {
 	struct redis *redis;
 	redis_fn *fn;
 	void *arg;
-	int64_t sent_ms;
+	int64_t sent_us;
 };
 TAILQ_HEAD(redis_cmd_list, redis_cmd);
 

@@ -302,8 +302,12 @@ store_stats(const struct store *store, struct store_stats *stats)
 
 	redis_stats(store->redis, &redis);
 	stats->commands = redis.commands;
+	stats->errors = redis.errors;
+	stats->unanswered = redis.unanswered;
 	stats->connects = redis.connects;
+	stats->losses = redis.losses;
 	stats->pending = redis.pending;
+	stats->latency = redis.latency;
 }
 
 /* --- for the other files --- */

@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "base/histogram.h"
 #include "proto/id.h"
 #include "proto/secretbox.h"
 
@@ -49,9 +50,13 @@ bool store_is_up(const struct store *store);
 void store_use_secrets(struct store *store, const struct secretbox *secrets);
 
 struct store_stats {
-	uint64_t commands; /* sent to Redis */
-	uint64_t connects;
+	uint64_t commands;   /* sent to Redis */
+	uint64_t errors;     /* of them, refused */
+	uint64_t unanswered; /* of them, lost with the connection */
+	uint64_t connects;   /* tried */
+	uint64_t losses;     /* of connections that were up */
 	size_t pending;
+	struct histogram latency; /* from sending a command to its answer */
 };
 void store_stats(const struct store *store, struct store_stats *stats);
 

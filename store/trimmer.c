@@ -34,6 +34,7 @@ struct trimmer {
 	struct trimmer_noted *noted;
 	STAILQ_HEAD(, trimmer_job) jobs; /* the first is being trimmed */
 	bool working;                    /* a command is under way */
+	uint64_t trimmed;                /* events */
 };
 
 static void trimmer_step(struct trimmer *trimmer);
@@ -98,6 +99,8 @@ trimmer_on_step(void *arg, enum answer answer, const redisReply *reply)
 	enum store_err err = store_judge("trim", answer, reply);
 
 	trimmer->working = false;
+	if (err == STORE_OK && reply->type == REDIS_REPLY_INTEGER)
+		trimmer->trimmed += (uint64_t)reply->integer;
 	if (err != STORE_OK || reply->integer < TRIM_STEP)
 		trimmer_end_job(trimmer);
 	if (answer != ANSWER_LOST)
@@ -190,4 +193,10 @@ trimmer_free(struct trimmer *trimmer)
 	trimmer_forget_noted(trimmer);
 	event_free(trimmer->timer);
 	free(trimmer);
+}
+
+uint64_t
+trimmer_trimmed(const struct trimmer *trimmer)
+{
+	return trimmer->trimmed;
 }

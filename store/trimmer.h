@@ -19,5 +19,7 @@ void trimmer_free(struct trimmer *trimmer); /* after store_free() */
 /* Whether a publish request is to note the tenant in Redis, so that its stream is trimmed: true now
  * and then for each tenant. */
 bool trimmer_notes(struct trimmer *trimmer, const struct uuid *tenant);
+/* Events removed from streams so far, by this process. */
+uint64_t trimmer_trimmed(const struct trimmer *trimmer);
 
 #endif

@@ -315,6 +315,91 @@ test_closed_pipe(void **state)
 
 #define LOG_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static unsigned
+count(const char *text, const char *word)
+{
+	unsigned n = 0;
+
+	while ((text = strstr(text, word)) != NULL) {
+		text += strlen(word);
+		n++;
+	}
+	return n;
+}
+
+static void
+complain(enum log_level level, const char *msg, const char *reason)
+{
+	log_begin(level, msg);
+	log_str("reason", reason);
+	log_end();
+}
+
+/* Ten of a kind within a second; others, and what is no complaint, are not touched. */
+static void
+test_repeats(void **state)
+{
+	const char *text;
+
+	(void)state;
+	clock_override(1000000, 1795418460123);
+	for (int i = 0; i < 25; i++) {
+		complain(LOG_WARN, "storm", "a");
+		complain(LOG_INFO, "calm", "a");
+		if (i < 10)
+			complain(LOG_WARN, "storm", "b");
+	}
+	text = drain();
+	assert_int_equal(count(text, "msg=storm reason=a"), 10);
+	assert_int_equal(count(text, "msg=storm reason=b"), 10);
+	assert_int_equal(count(text, "msg=calm"), 25);
+	log_tell_repeats();
+	assert_string_equal(drain(), ""); /* the second is not over */
+	clock_override(1001000, 1795418461123);
+	log_tell_repeats();
+	text = drain();
+	assert_int_equal(count(text, "\n"), 1);
+	assert_non_null(strstr(text, "level=warn msg=\"log lines left out\" of=storm lines=15\n"));
+	log_tell_repeats();
+	assert_string_equal(drain(), "");
+	complain(LOG_WARN, "storm", "a");
+	assert_int_equal(count(drain(), "msg=storm"), 1);
+}
+
+/* What was left out is kept although the storm goes on into the next second. */
+static void
+test_repeats_go_on(void **state)
+{
+	(void)state;
+	for (int64_t ms = 2000000; ms < 2002000; ms += 10) {
+		clock_override(ms, 1795418460123);
+		complain(LOG_ERROR, "gale", "");
+	}
+	assert_int_equal(count(drain(), "msg=gale"), 20);
+	clock_override(2003000, 1795418460123);
+	log_tell_repeats();
+	assert_non_null(strstr(drain(), "of=gale lines=180\n"));
+}
+
+/* More kinds than can be remembered: none is lost. */
+static void
+test_repeats_of_many_kinds(void **state)
+{
+	char reason[16];
+	unsigned passed = 0;
+
+	(void)state;
+	clock_override(3000000, 1795418460123);
+	for (int i = 0; i < 100; i++) {
+		snprintf(reason, sizeof reason, "%d", i);
+		complain(LOG_WARN, "hail", reason);
+		passed += count(drain(), "msg=hail");
+	}
+	assert_int_equal(passed, 100);
+	log_tell_repeats();
+	assert_string_equal(drain(), "");
+}
+
 int
 main(void)
 {
@@ -330,6 +415,9 @@ main(void)
 	    LOG_TEST(test_half_a_line_is_finished),
 	    LOG_TEST(test_waiting_is_capped),
 	    LOG_TEST(test_closed_pipe),
+	    LOG_TEST(test_repeats),
+	    LOG_TEST(test_repeats_go_on),
+	    LOG_TEST(test_repeats_of_many_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
