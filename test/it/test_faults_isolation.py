@@ -27,7 +27,7 @@ def test_tarpits_and_refusing_endpoints_do_not_delay_others(alone, receiver, eve
         bad.publish_many(200, "bad")
     same, other = bad.create(sink.url(), eventTypes=["good"]), Tenant(evhookd.client())
     there = other.create(sink.url(), eventTypes=["good"])
-    until(lambda: metric(evhookd, "evhookd_deliveries_inflight") >= 40, "tarpits hold places")
+    until(lambda: metric(evhookd, 'evhookd_deliveries_held{state="inflight"}') >= 40, "tarpits hold places")
     good = []
     for _ in range(20):
         good += [bad.publish("good")["locator"], other.publish("good")["locator"]]

@@ -13,7 +13,7 @@ from receivers import Answer
 # The values that labels may have; a series more for each webhook or tenant would be a fault.
 LABELS = {
     "method": r"|GET|POST|PATCH|DELETE",
-    "route": r"|/healthz|/readyz|/metrics|(/[a-z]+|/\{tenant\}|/\{locator\})+",
+    "route": r"|(/[a-z.]+|/\{tenant\}|/\{locator\})+",
     "status": r"\d{3}|other",
     "state": r"[a-z]+",
     "reason": r"overflow|suspended|invalid|too_large|unsupported|slow|broken_off|client_connections",
