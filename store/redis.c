@@ -1,10 +1,10 @@
 /*
  * One connection to Redis that is kept up.  The only file that calls hiredis' asynchronous API.
  *
- *   DOWN ──timer──▶ RESOLVING ──▶ CONNECTING ──▶ SETTING_UP ──▶ UP
- *    ▲                  │             │               │          │
- *    │                  ▼             ▼               ▼          ▼
- *    └──────────────────┴────────── CLOSING ◀─────────┴──────────┘
+ *   DOWN ──timer──▶ RESOLVING ──▶ CONNECTING ──▶ REACHED ──▶ SETTING_UP ──▶ UP
+ *    ▲                  │             │             │             │          │
+ *    │                  ▼             ▼             ▼             ▼          ▼
+ *    └──────────────────┴────────── CLOSING ◀───────┴─────────────┴──────────┘
  *
  * hiredis 0.14 has no timeouts, frees its context by itself after a failed connect or a
  * disconnect, and must not be freed from within onConnect and onDisconnect: so every end goes
@@ -66,7 +66,7 @@ static const char *
 redis_state_name(enum redis_state state)
 {
 	static const char *const names[] = {
-	    "DOWN", "RESOLVING", "CONNECTING", "SETTING_UP", "UP", "CLOSING"};
+	    "DOWN", "RESOLVING", "CONNECTING", "REACHED", "SETTING_UP", "UP", "CLOSING"};
 
 	return names[state];
 }
@@ -124,7 +124,7 @@ redis_on_connect(const redisAsyncContext *context, int status)
 		redis_close(redis, context->errstr);
 		return;
 	}
-	redis_enter(redis, REDIS_SETTING_UP);
+	redis_enter(redis, REDIS_REACHED);
 }
 
 static void
@@ -301,9 +301,12 @@ redis_enter(struct redis *redis, enum redis_state state)
 	case REDIS_CONNECTING:
 		redis_arm(redis, redis->opts.timeout_ms);
 		break;
-	case REDIS_SETTING_UP:
+	case REDIS_REACHED:
 		redis_arm(redis, redis->opts.timeout_ms);
 		event_active(redis->later, EV_TIMEOUT, 1);
+		break;
+	case REDIS_SETTING_UP:
+		redis_arm(redis, redis->opts.timeout_ms);
 		break;
 	case REDIS_UP:
 		if (!TAILQ_EMPTY(&redis->pending))
@@ -380,7 +383,8 @@ redis_ev_later(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	redis_answer_unsent(redis);
-	if (redis->state == REDIS_SETTING_UP) {
+	if (redis->state == REDIS_REACHED) {
+		redis_enter(redis, REDIS_SETTING_UP);
 		redis_authenticate(redis);
 		redis->opts.on_setup(redis->opts.arg);
 	} else if (redis->state == REDIS_CLOSING) {
@@ -405,6 +409,7 @@ redis_ev_timer(evutil_socket_t fd, short what, void *arg)
 	case REDIS_CONNECTING:
 		redis_close(redis, "no connection in time");
 		break;
+	case REDIS_REACHED:
 	case REDIS_SETTING_UP:
 		redis_close(redis, "no answer in time");
 		break;

@@ -18,6 +18,7 @@ enum redis_state {
 	REDIS_DOWN,       /* waiting for the back-off timer */
 	REDIS_RESOLVING,  /* looking the host name up */
 	REDIS_CONNECTING, /* TCP or Unix connect under way */
+	REDIS_REACHED,    /* to be set up at the next turn of the loop */
 	REDIS_SETTING_UP, /* connected; only redis_send_setup() commands pass */
 	REDIS_UP,
 	REDIS_CLOSING /* given up; the context is freed at the next turn of the loop */
