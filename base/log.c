@@ -159,7 +159,7 @@ log_begin(enum log_level level, const char *msg)
 {
 	log_start = log_waiting.len;
 	log_said = level <= LOG_WARN ? msg : NULL;
-	if (log_said != NULL)
+	if (level <= LOG_WARN)
 		log_sense = log_repeat_mix(0, msg, strlen(msg));
 	log_add_head(&log_waiting, level, msg, strlen(msg));
 }

@@ -49,6 +49,14 @@ fuzz_open_http(void)
 }
 
 /* The outbound side is real, but nothing may be sent to any address by the egress rules. */
+/* Deliveries are never behind. */
+static void
+fuzz_on_pace(void *arg, struct pace_load *load)
+{
+	(void)arg;
+	*load = (struct pace_load){0};
+}
+
 static void
 fuzz_open_delivery(void)
 {
@@ -76,6 +84,9 @@ fuzz_open_delivery(void)
 	dispatch.poster = fuzz_app.poster;
 	fuzz_app.dispatch = dispatch_new(&dispatch);
 	fuzz_app.trimmer = trimmer_new(&trimmer);
+	fuzz_app.depth = depth_new(fuzz_app.store, 30000);
+	fuzz_app.pulse = pulse_new(fuzz_app.base);
+	fuzz_app.pace = pace_new(fuzz_app.base, fuzz_on_pace, NULL);
 }
 
 int
