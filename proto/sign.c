@@ -1,5 +1,6 @@
 /* Standard Webhooks signatures: secrets and HMAC-SHA256, over OpenSSL. */
 #include "proto/sign.h"
+#include "proto/json.h"
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
@@ -41,8 +42,9 @@ secret_fault(const char *secret, size_t n)
 {
 	unsigned char key[SECRET_MAX];
 	ssize_t len;
+	size_t characters = utf8_count(secret, n);
 
-	if (n < SECRET_MIN || n > SECRET_MAX)
+	if (characters < SECRET_MIN || characters > SECRET_MAX)
 		return "must be 16 to 256 characters";
 	if (memchr(secret, '\0', n) != NULL)
 		return "must not contain a NUL character";

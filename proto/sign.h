@@ -5,12 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SECRET_MIN 16
+#define SECRET_MIN 16 /* characters */
 #define SECRET_MAX 256
 #define SECRET_GENERATED_LEN 50 /* "whsec_" and base64 of 32 bytes */
 #define SIGNATURE_LEN 47        /* "v1," and base64 of 32 bytes */
 
-/* NULL when the secret is fit (16-256 bytes; after "whsec_" base64 of 24-64 bytes), else why not.
+/* NULL when the secret is fit (16-256 characters; after "whsec_" base64 of 24-64 bytes), else why
+ * not.
  */
 const char *secret_fault(const char *secret, size_t n);
 /* A new one: "whsec_" and base64 of 32 random bytes, and a NUL. */

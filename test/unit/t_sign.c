@@ -95,7 +95,7 @@ t_any_key_and_body(void **state)
 		} else {
 			key_len = SECRET_MIN + (size_t)random() % (SECRET_MAX - SECRET_MIN + 1);
 			for (size_t k = 0; k < key_len; k++)
-				key[k] = (unsigned char)(1 + random() % 255);
+				key[k] = (unsigned char)(1 + random() % 127); /* a text */
 			memcpy(secret, key, key_len);
 			secret[key_len] = '\0';
 		}
@@ -125,7 +125,7 @@ t_secrets(void **state)
 	    "whsec_0123456789!!", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS",
 	    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_",
 	    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa==", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa=w"};
-	char text[SECRET_MAX + 2], key[96];
+	char text[SECRET_MAX + 2], wide[2 * (SECRET_MAX + 1)], key[96];
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(good); i++)
@@ -136,6 +136,12 @@ t_secrets(void **state)
 	memset(text, 'x', sizeof text);
 	assert_null(t_fault(text, SECRET_MAX));
 	assert_non_null(t_fault(text, SECRET_MAX + 1));
+	for (size_t n = 0; n < SECRET_MAX + 1; n++)
+		memcpy(wide + 2 * n, "\xc3\xa9", 2); /* two bytes, one character */
+	assert_non_null(t_fault(wide, 2 * (SECRET_MIN - 1)));
+	assert_null(t_fault(wide, 2 * SECRET_MIN));
+	assert_null(t_fault(wide, 2 * SECRET_MAX));
+	assert_non_null(t_fault(wide, 2 * (SECRET_MAX + 1)));
 	memset(key, 'k', sizeof key);
 	memcpy(text, "whsec_", 7);
 	for (size_t n = 0; n < 90; n++) {
