@@ -1,5 +1,5 @@
 /*
- * One connection to Redis that is kept up.  The only file that calls hiredis' asynchronous API.
+ * One connection to Redis that is kept up: connecting, setting up, closing, back-off.
  *
  *   DOWN ──timer──▶ RESOLVING ──▶ CONNECTING ──▶ REACHED ──▶ SETTING_UP ──▶ UP
  *    ▲                  │             │             │             │          │
@@ -8,59 +8,26 @@
  *
  * hiredis 0.14 has no timeouts, frees its context by itself after a failed connect or a
  * disconnect, and must not be freed from within onConnect and onDisconnect: so every end goes
- * through CLOSING, whose context is freed from an event of our own.  A command is kept, formatted,
- * until it was answered, so that it can be repeated after NOSCRIPT.
+ * through CLOSING, whose context is freed from an event of our own.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <event2/dns.h>
-#include <event2/event.h>
-#include <hiredis/async.h>
 
-#include "base/buf.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rnd.h"
-#include "store/redis.h"
-#include "store/redis_io.h"
-#include "store/script.h"
+#include "store/redis_internal.h"
 
-#define REDIS_PENDING_MAX (64 * 1024)
-#define REDIS_PENDING_BYTES_MAX (256 * 1024 * 1024)
 #define REDIS_BACKOFF_MIN_MS 100
 #define REDIS_BACKOFF_MAX_MS 5000
 
-struct redis {
-	struct redis_opts opts;
-	enum redis_state state;
-	bool was_up;                /* since on_down was last called */
-	char *last_fault;           /* logged already: one line per change */
-	redisAsyncContext *context; /* NULL in DOWN and RESOLVING */
-	struct evdns_base *dns;
-	struct event *timer; /* the back-off, the connect deadline or the oldest command's */
-	struct event *later; /* deferred work: setup, frees, answers for what was not sent */
-	int64_t backoff_ms;
-	int64_t state_since;
-	struct redis_cmd_list pending; /* sent, in the order in which answers come */
-	struct redis_cmd_list unsent;  /* to be answered ANSWER_LOST at the next turn */
-	size_t npending;
-	size_t pending_bytes;
-	redis_message_fn *message_fn;
-	void *message_arg;
-	struct redis_stats totals; /* the counters; the gauge is filled on reading */
-};
-
 static void redis_enter(struct redis *redis, enum redis_state state);
-static void redis_close(struct redis *redis, const char *why);
-static void redis_on_reply(redisAsyncContext *context, void *reply, void *arg);
 
 static const char *
 redis_state_name(enum redis_state state)
@@ -85,30 +52,12 @@ redis_address(const struct redis *redis)
 	return buf_str(&text);
 }
 
-/* --- timers --- */
-
-static void
+void
 redis_arm(struct redis *redis, int64_t ms)
 {
 	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
 
 	event_add(redis->timer, &tv);
-}
-
-/* The timer runs while anything waits; it is not touched for each command. */
-static void
-redis_check_deadline(struct redis *redis)
-{
-	struct redis_cmd *oldest = TAILQ_FIRST(&redis->pending);
-	int64_t waited;
-
-	if (oldest == NULL)
-		return;
-	waited = (clock_mono_us() - oldest->sent_us) / 1000;
-	if (waited >= redis->opts.timeout_ms)
-		redis_close(redis, "no answer in time");
-	else
-		redis_arm(redis, redis->opts.timeout_ms - waited);
 }
 
 /* --- connecting --- */
@@ -291,7 +240,6 @@ redis_enter(struct redis *redis, enum redis_state state)
 		log_end();
 	}
 	redis->state = state;
-	redis->state_since = clock_mono_ms();
 	event_del(redis->timer);
 	switch (state) {
 	case REDIS_DOWN:
@@ -334,28 +282,13 @@ redis_log_fault(struct redis *redis, const char *why)
 	log_end();
 }
 
-static void
+void
 redis_close(struct redis *redis, const char *why)
 {
 	if (redis->state == REDIS_CLOSING)
 		return;
 	redis_log_fault(redis, why);
 	redis_enter(redis, REDIS_CLOSING);
-}
-
-static void
-redis_answer_unsent(struct redis *redis)
-{
-	struct redis_cmd_list list;
-	struct redis_cmd *cmd;
-
-	TAILQ_INIT(&list);
-	TAILQ_CONCAT(&list, &redis->unsent, entry);
-	while ((cmd = TAILQ_FIRST(&list)) != NULL) {
-		TAILQ_REMOVE(&list, cmd, entry);
-		cmd->fn(cmd->arg, ANSWER_LOST, NULL);
-		redis_cmd_free(cmd);
-	}
 }
 
 static void
@@ -489,156 +422,4 @@ redis_stats(const struct redis *redis, struct redis_stats *stats)
 {
 	*stats = redis->totals;
 	stats->pending = redis->npending;
-}
-
-/* --- commands --- */
-
-static void
-redis_fail_later(struct redis *redis, struct redis_cmd *cmd)
-{
-	TAILQ_INSERT_TAIL(&redis->unsent, cmd, entry);
-	event_active(redis->later, EV_TIMEOUT, 1);
-}
-
-static bool
-redis_has_room(const struct redis *redis)
-{
-	return redis->npending < REDIS_PENDING_MAX &&
-	       redis->pending_bytes < REDIS_PENDING_BYTES_MAX;
-}
-
-static void
-redis_submit(struct redis *redis, struct redis_cmd *cmd)
-{
-	size_t n;
-	const char *bytes = redis_cmd_bytes(cmd, &n);
-
-	cmd->redis = redis;
-	if (redis->context == NULL || !redis_has_room(redis) ||
-	    redisAsyncFormattedCommand(redis->context, redis_on_reply, cmd, bytes, n) != REDIS_OK) {
-		redis_fail_later(redis, cmd);
-		return;
-	}
-	cmd->sent_us = clock_mono_us();
-	TAILQ_INSERT_TAIL(&redis->pending, cmd, entry);
-	redis->npending++;
-	redis->pending_bytes += n;
-	redis->totals.commands++;
-	if (redis->state == REDIS_UP && !event_pending(redis->timer, EV_TIMEOUT, NULL))
-		redis_arm(redis, redis->opts.timeout_ms);
-}
-
-void
-redis_send(struct redis *redis, struct redis_cmd *cmd, redis_fn *fn, void *arg)
-{
-	cmd->fn = fn;
-	cmd->arg = arg;
-	if (redis->state == REDIS_UP)
-		redis_submit(redis, cmd);
-	else
-		redis_fail_later(redis, cmd);
-}
-
-void
-redis_send_setup(struct redis *redis, struct redis_cmd *cmd, redis_fn *fn, void *arg)
-{
-	cmd->fn = fn;
-	cmd->arg = arg;
-	if (redis->state == REDIS_SETTING_UP || redis->state == REDIS_UP)
-		redis_submit(redis, cmd);
-	else
-		redis_fail_later(redis, cmd);
-}
-
-static void
-redis_ignore(void *arg, enum answer answer, const redisReply *reply)
-{
-	(void)arg;
-	(void)answer;
-	(void)reply;
-}
-
-/* NOSCRIPT: load the script, and send the same bytes again behind it. */
-static bool
-redis_repeat_script(struct redis *redis, struct redis_cmd *cmd, const redisReply *reply)
-{
-	struct redis_cmd *load;
-
-	if (cmd->script == NULL || cmd->repeated || strncmp(reply->str, "NOSCRIPT", 8) != 0)
-		return false;
-	load = redis_cmd_new();
-	redis_args(load, "SCRIPT");
-	redis_args(load, "LOAD");
-	redis_args(load, cmd->script->text);
-	redis_send_setup(redis, load, redis_ignore, NULL);
-	cmd->repeated = true;
-	redis_submit(redis, cmd);
-	return true;
-}
-
-/* Errors that mean that this server cannot serve us now, whatever we ask. */
-static bool
-redis_is_unfit(const char *error)
-{
-	return strncmp(error, "READONLY", 8) == 0 || strncmp(error, "LOADING", 7) == 0 ||
-	       strncmp(error, "MASTERDOWN", 10) == 0 || strncmp(error, "NOAUTH", 6) == 0;
-}
-
-static void
-redis_on_reply(redisAsyncContext *context, void *data, void *arg)
-{
-	struct redis_cmd *cmd = arg;
-	struct redis *redis = cmd->redis;
-	const redisReply *reply = data;
-	size_t n;
-
-	(void)context;
-	redis_cmd_bytes(cmd, &n);
-	TAILQ_REMOVE(&redis->pending, cmd, entry);
-	redis->npending--;
-	redis->pending_bytes -= n;
-	if (reply == NULL) {
-		redis->totals.unanswered++;
-		cmd->fn(cmd->arg, ANSWER_LOST, NULL);
-		redis_cmd_free(cmd);
-		return;
-	}
-	histogram_add(&redis->totals.latency, clock_mono_us() - cmd->sent_us);
-	if (reply->type == REDIS_REPLY_ERROR) {
-		if (redis_repeat_script(redis, cmd, reply))
-			return;
-		redis->totals.errors++;
-		if (redis_is_unfit(reply->str) && redis->state == REDIS_UP)
-			redis_close(redis, reply->str);
-		cmd->fn(cmd->arg, ANSWER_ERROR, reply);
-	} else {
-		cmd->fn(cmd->arg, ANSWER_OK, reply);
-	}
-	redis_cmd_free(cmd);
-}
-
-/* --- hints --- */
-
-static void
-redis_on_message(redisAsyncContext *context, void *data, void *arg)
-{
-	struct redis *redis = arg;
-	const redisReply *reply = data;
-
-	(void)context;
-	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
-		return;
-	if (reply->element[2]->type == REDIS_REPLY_STRING &&
-	    strcmp(reply->element[0]->str, "message") == 0)
-		redis->message_fn(redis->message_arg, reply->element[2]->str);
-}
-
-void
-redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *fn, void *arg)
-{
-	redis->message_fn = fn;
-	redis->message_arg = arg;
-	if (redis->context == NULL || redisAsyncCommand(redis->context, redis_on_message, redis,
-					  "SUBSCRIBE %s", channel) != REDIS_OK)
-		redis_close(redis, "cannot subscribe");
 }

@@ -1,0 +1,74 @@
+/* What the files of one connection to Redis share: itself, and a command in wire form. */
+#ifndef STORE_REDIS_INTERNAL_H
+#define STORE_REDIS_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+#include <hiredis/async.h>
+
+#include "base/buf.h"
+#include "store/redis.h"
+#include "store/script.h"
+
+struct redis_cmd {
+	TAILQ_ENTRY(redis_cmd) entry;
+	struct buf bytes; /* room for the array header, then the arguments */
+	size_t start;     /* where the finished command begins; 0 until then */
+	unsigned argc;
+	const struct script *script; /* NULL for plain commands */
+	bool repeated;               /* after NOSCRIPT */
+	struct redis *redis;
+	redis_fn *fn;
+	void *arg;
+	int64_t sent_us;
+};
+TAILQ_HEAD(redis_cmd_list, redis_cmd);
+
+struct redis {
+	struct redis_opts opts;
+	enum redis_state state;
+	bool was_up;                /* since on_down was last called */
+	char *last_fault;           /* logged already: one line per change */
+	redisAsyncContext *context; /* NULL in DOWN and RESOLVING */
+	struct evdns_base *dns;
+	struct event *timer; /* the back-off, the connect deadline or the oldest command's */
+	struct event *later; /* deferred work: setup, frees, answers for what was not sent */
+	int64_t backoff_ms;
+	struct redis_cmd_list pending; /* sent, in the order in which answers come */
+	struct redis_cmd_list unsent;  /* to be answered ANSWER_LOST at the next turn */
+	size_t npending;
+	size_t pending_bytes;
+	redis_message_fn *message_fn;
+	void *message_arg;
+	struct redis_stats totals; /* the counters; the gauge is filled on reading */
+};
+
+/* --- redis_cmd.c: commands in wire form --- */
+
+/* The command in wire form; no argument may be added afterwards.  Borrowed from cmd. */
+const char *redis_cmd_bytes(struct redis_cmd *cmd, size_t *n);
+void redis_cmd_free(struct redis_cmd *cmd);
+
+/* --- redis_send.c: commands on their way --- */
+
+/* Closes the connection when the oldest command had no answer in time, else sets the timer. */
+void redis_check_deadline(struct redis *redis);
+/* Answers what was not sent with ANSWER_LOST. */
+void redis_answer_unsent(struct redis *redis);
+
+/* --- redis.c: the connection --- */
+
+/* Sets the timer; the state says for what. */
+void redis_arm(struct redis *redis, int64_t ms);
+void redis_close(struct redis *redis, const char *why);
+
+/* --- redis_io.c: hiredis on the libevent loop --- */
+
+/* Lets the loop drive the context.  0 or -1. */
+int redis_io_attach(redisAsyncContext *context, struct event_base *base);
+
+#endif
