@@ -1,9 +1,6 @@
 /*
  * evhookd: reads the options, puts the parts together, runs the loop, and takes everything down in
  * order.
- *
- * The end: not ready; after --drain-delay no new connections, and the dispatcher drains; when the
- * last request is answered and nothing is held any more, or --drain-timeout passed, the loop ends.
  */
 #include <config.h>
 #include <errno.h>
@@ -19,6 +16,7 @@
 #include "base/mem.h"
 #include "server/app.h"
 #include "server/credentials.h"
+#include "server/drain.h"
 #include "server/files.h"
 #include "server/libevent_log.h"
 #include "server/notify.h"
@@ -32,25 +30,18 @@
 #define RESPONSE_BODY_KEPT 1024
 #define POOL_IDLE_MS 60000
 #define POOL_IDLE_MAX 4096
-#define CUT_GRACE_MS 1000 /* for handing back what was cut off */
-
-/* Where a shutdown is. */
-enum stage { STAGE_RUNNING, STAGE_DELAY, STAGE_REQUESTS, STAGE_DELIVERIES, STAGE_CUT, STAGE_OVER };
 
 struct server {
 	struct app app;
 	struct config config;
 	struct embedded *embedded;
 	struct event *signals[3];
-	struct event *stage_timer;
 	struct event *log_flusher;
 	struct notify *notify;
-	enum stage stage;
+	struct drain *drain;
 	struct files files;
 	int status; /* of the process */
 };
-
-static void server_enter(struct server *server, enum stage stage);
 
 /* --- the store's word --- */
 
@@ -60,7 +51,7 @@ server_on_store_up(void *arg)
 	struct server *server = arg;
 
 	dispatch_store_up(server->app.dispatch);
-	if (server->stage == STAGE_RUNNING)
+	if (drain_is_off(server->drain))
 		notify_ready(server->notify);
 }
 
@@ -70,7 +61,7 @@ server_on_store_down(void *arg)
 	struct server *server = arg;
 
 	dispatch_store_down(server->app.dispatch);
-	if (server->stage == STAGE_RUNNING)
+	if (drain_is_off(server->drain))
 		notify_waiting(server->notify);
 }
 
@@ -81,7 +72,7 @@ server_on_misfit(void *arg, const char *why)
 
 	log_msg(LOG_ERROR, "%s", why);
 	server->status = EXIT_FAILURE;
-	server_enter(server, STAGE_OVER);
+	drain_skip(server->drain);
 }
 
 static void
@@ -100,90 +91,6 @@ server_on_due_hint(void *arg)
 	dispatch_look(server->app.dispatch);
 }
 
-/* --- the end --- */
-
-static void
-server_on_requests_done(void *arg)
-{
-	server_enter(arg, STAGE_DELIVERIES);
-}
-
-static void
-server_on_deliveries_done(void *arg)
-{
-	server_enter(arg, STAGE_OVER);
-}
-
-static void
-server_arm(struct server *server, int64_t ms)
-{
-	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
-
-	event_add(server->stage_timer, &tv);
-}
-
-/* The only place where the stage changes. */
-static void
-server_enter(struct server *server, enum stage stage)
-{
-	if (stage <= server->stage)
-		return;
-	server->stage = stage;
-	switch (stage) {
-	case STAGE_RUNNING:
-		break;
-	case STAGE_DELAY:
-		log_msg(LOG_INFO, "draining");
-		server->app.draining = true;
-		notify_stopping(server->notify);
-		server_arm(server, server->config.drain_delay_ms);
-		break;
-	case STAGE_REQUESTS:
-		server_arm(server, server->config.drain_timeout_ms);
-		http_drain(server->app.http, server_on_requests_done, server);
-		/* already, so that a client that takes its time costs no delivery its own */
-		dispatch_drain(server->app.dispatch, NULL, NULL);
-		break;
-	case STAGE_DELIVERIES:
-		dispatch_drain(server->app.dispatch, server_on_deliveries_done, server);
-		break;
-	case STAGE_CUT:
-		log_msg(LOG_WARN, "the drain timeout passed: cutting off what is still under way");
-		server_arm(server, CUT_GRACE_MS);
-		dispatch_cut(server->app.dispatch);
-		break;
-	case STAGE_OVER:
-		event_base_loopbreak(server->app.base);
-		break;
-	}
-}
-
-static void
-server_ev_stage(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *server = arg;
-
-	(void)fd;
-	(void)what;
-	switch (server->stage) {
-	case STAGE_DELAY:
-		server_enter(server, STAGE_REQUESTS);
-		break;
-	case STAGE_REQUESTS:
-		server_enter(server, STAGE_DELIVERIES);
-		server_enter(server, STAGE_CUT);
-		break;
-	case STAGE_DELIVERIES:
-		server_enter(server, STAGE_CUT);
-		break;
-	case STAGE_RUNNING:
-	case STAGE_CUT:
-	case STAGE_OVER:
-		server_enter(server, STAGE_OVER);
-		break;
-	}
-}
-
 /* --- signals and logs --- */
 
 static void
@@ -193,7 +100,7 @@ server_ev_stop(evutil_socket_t fd, short what, void *arg)
 
 	(void)what;
 	log_msg(LOG_INFO, "%s received", fd == SIGINT ? "SIGINT" : "SIGTERM");
-	server_enter(server, STAGE_DELAY);
+	drain_begin(server->drain);
 }
 
 static void
@@ -275,12 +182,12 @@ server_open_loop(struct server *server)
 		    numbers[i] == SIGHUP ? server_ev_reload : server_ev_stop, server);
 		event_add(server->signals[i], NULL);
 	}
-	server->stage_timer = evtimer_new(base, server_ev_stage, server);
 	server->log_flusher = evtimer_new(base, server_ev_log, server);
 	server->app.pulse = pulse_new(base);
 	log_set_wake(server_wake_log, server);
 	server->notify = notify_new(base);
 	notify_waiting(server->notify);
+	server->drain = drain_new(&server->app, server->notify);
 }
 
 static int
@@ -452,7 +359,7 @@ server_close(struct server *server)
 	embedded_free(server->embedded);
 	for (size_t i = 0; i < 3; i++)
 		event_free(server->signals[i]);
-	event_free(server->stage_timer);
+	drain_free(server->drain);
 	notify_free(server->notify);
 	log_set_wake(NULL, NULL);
 	event_free(server->log_flusher);
