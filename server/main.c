@@ -3,7 +3,7 @@
  * order.
  */
 #include <config.h>
-#include <errno.h>
+#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,14 +289,6 @@ server_open_delivery(struct server *server)
 }
 
 static int
-server_listen_admin(struct server *server, char **why)
-{
-	const char *at = server->config.admin_listen;
-
-	return *at == '\0' ? 0 : http_listen(server->app.admin, at, why);
-}
-
-static int
 server_open_http(struct server *server)
 {
 	const struct config *config = &server->config;
@@ -327,7 +319,7 @@ server_open_http(struct server *server)
 	for (size_t i = 0; i < config->listen.n; i++)
 		if (http_listen(app->http, config->listen.list[i], &why) != 0)
 			return server_fail(why);
-	if (server_listen_admin(server, &why) != 0)
+	if (http_listen(app->admin, config->admin_listen, &why) != 0)
 		return server_fail(why);
 	app->egress.allow = config->allow_egress;
 	app->egress.nallow = config->nallow_egress;
@@ -368,6 +360,29 @@ server_close(struct server *server)
 	log_flush();
 }
 
+/* Where it listens, with the ports that it got, apart by blanks. */
+static void
+server_log_addresses(const char *name, const struct http *http)
+{
+	size_t n;
+	const struct sockaddr_storage *addresses = http_addresses(http, &n);
+	struct buf text = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct sockaddr *address = (const struct sockaddr *)&addresses[i];
+		char host[INET6_ADDRSTRLEN], port[sizeof "65535"];
+
+		if (getnameinfo(address, sizeof addresses[i], host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+			continue;
+		if (text.len > 0)
+			buf_addc(&text, ' ');
+		buf_printf(&text, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	}
+	log_str(name, buf_str(&text));
+	buf_clear(&text);
+}
+
 static int
 server_run(struct server *server)
 {
@@ -384,8 +399,8 @@ server_run(struct server *server)
 		server->status = EXIT_FAILURE;
 	} else {
 		log_begin(LOG_INFO, "evhookd " PACKAGE_VERSION " is running");
-		log_str("listen", server->config.listen.list[0]);
-		log_str("admin", server->config.admin_listen);
+		server_log_addresses("listen", server->app.http);
+		server_log_addresses("admin", server->app.admin);
 		log_end();
 		event_base_dispatch(server->app.base);
 	}

@@ -11,6 +11,7 @@ import tempfile
 import pytest
 
 from api import Keys, Tenant, expect, problem
+from client import Client
 from harness import DEADLINE, run, until
 from receivers import Answer
 
@@ -98,6 +99,21 @@ def test_check_config_accepts_what_is_good_and_starts_nothing(tmp_path, args):
     done = run("--check-config", *args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("admin", ["127.0.0.1:0", "[::1]:0"])
+def test_the_log_names_the_ports_that_were_taken(new_redis, new_evhookd, admin):
+    args = ["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--admin-listen", admin]
+    evhookd = new_evhookd(redis=new_redis(), args=args, log_format="json")
+    (line,) = evhookd.log_lines('"msg":"evhookd', "is running")
+    addresses = json.loads(line)["listen"].split()
+    assert addresses[0] == evhookd.lock.address() and len(addresses) == 3
+    urls = [(address, "/openapi.json") for address in addresses]
+    for address, path in [*urls, (json.loads(line)["admin"], "/metrics")]:
+        host, port = address.rsplit(":", 1)
+        client = Client(host.strip("[]"), int(port))
+        assert client.get(path).status == 200
+        client.close()
 
 
 def test_an_option_in_the_environment_is_checked_and_named():
