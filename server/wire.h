@@ -51,7 +51,7 @@ struct wire {
 	bool expects; /* 100 Continue before the body */
 	bool chunked;
 	bool excess; /* the body is too long: it was left out, and nothing may follow */
-	unsigned hosts, lengths, codings, fields;
+	unsigned hosts, lengths, codings, tokens, keys, fields;
 	uint64_t length;   /* Content-Length, saturated */
 	size_t id, id_len; /* where out has the first X-Request-Id's value */
 	/* where we are */

@@ -134,6 +134,27 @@ wire_expect(struct wire *wire, const char *s, size_t n)
 	return false;
 }
 
+/* Of two, one would count and the other be what somebody in between looked at. */
+static bool
+wire_authorization(struct wire *wire, const char *s, size_t n)
+{
+	(void)s;
+	(void)n;
+	if (wire->tokens++ > 0)
+		wire_fail(wire, 400, "there is more than one Authorization");
+	return true;
+}
+
+static bool
+wire_idempotency_key(struct wire *wire, const char *s, size_t n)
+{
+	(void)s;
+	(void)n;
+	if (wire->keys++ > 0)
+		wire_fail(wire, 400, "there is more than one Idempotency-Key");
+	return true;
+}
+
 /* A list; evhttp would understand "close" alone. */
 static bool
 wire_connection(struct wire *wire, const char *s, size_t n)
@@ -168,6 +189,8 @@ static const struct {
     {"Transfer-Encoding", 17, wire_transfer_encoding},
     {"Connection", 10, wire_connection},
     {"Expect", 6, wire_expect},
+    {"Authorization", 13, wire_authorization},
+    {"Idempotency-Key", 15, wire_idempotency_key},
 };
 
 static bool

@@ -195,6 +195,10 @@ def test_the_http2_preface_is_505(tenant, raw):
     b"Host: a",
     b"Host: b",
     b"host: a",
+    b"Authorization: Bearer a\r\nAuthorization: Bearer a",
+    b"Authorization: Bearer a\r\nauthorization: Basic b",
+    b"Idempotency-Key: a\r\nIdempotency-Key: a",
+    b"Idempotency-Key: a\r\nidempotency-key: b",
 )
 def test_a_bad_field_is_400(tenant, raw, text):
     """Each beside a good Host; `null` is a body for whoever reads one."""

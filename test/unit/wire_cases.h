@@ -219,6 +219,11 @@ static const struct wire_case wire_cases[] = {
     C(AT_FIELD, "host: b", 400, LINE),
     C(AT_FIELD, "Host:", 400, LINE),
     C(AT_FIELD, "Host : a", 400, LINE),
+    C(AT_FIELD, "Authorization: Bearer a", 0, END),
+    C(AT_FIELD, "Authorization: Bearer a\r\nauthorization: Bearer a", 400, LINE),
+    C(AT_FIELD, "Idempotency-Key: a", 0, END),
+    C(AT_FIELD, "Idempotency-Key: a\r\nidempotency-key: b", 400, LINE),
+    C(AT_FIELD, "Authorization: Bearer a\r\nIdempotency-Key: a", 0, END),
     C(AT_FIELD, "Content-Length: 0", 0, END),
     C(AT_FIELD, "Content-Length:\t000", 0, END),
     /* beside a Content-Length */

@@ -15,7 +15,7 @@ struct reading {
 	size_t n, at;
 	size_t max_header, max_body;
 	char method[16];
-	int minor, hosts, lengths, codings, fields;
+	int minor, hosts, lengths, codings, tokens, keys, fields;
 	double length; /* exact enough: limits are far below 2^53 */
 	const char *s; /* the present line, and its length without CRLF */
 	size_t len;
@@ -232,6 +232,10 @@ slow_field(struct reading *r)
 
 	if (status != WHOLE)
 		return status;
+	if (slow_equals(name, len, "Authorization"))
+		return r->tokens++ > 0 ? 400 : WHOLE;
+	if (slow_equals(name, len, "Idempotency-Key"))
+		return r->keys++ > 0 ? 400 : WHOLE;
 	if (slow_equals(name, len, "Host"))
 		return r->hosts++ > 0 || !slow_is_host(r->s, r->len) ? 400 : WHOLE;
 	if (slow_equals(name, len, "Content-Length")) {
