@@ -69,21 +69,6 @@ publish_check_key(struct call *call, const char *key)
 	return -1;
 }
 
-/* Events without a userLocator are the token's subject's, if that is a user. */
-static void
-publish_sign(struct publish_flow *flow)
-{
-	const char *sub = flow->call->sub;
-	struct uuid user;
-
-	if (uuid_parse(&user, sub, strlen(sub)) != 0)
-		return;
-	for (size_t i = 0; i < flow->n; i++) {
-		if (flow->drafts[i].user_locator.s[0] == '\0')
-			flow->drafts[i].user_locator = user;
-	}
-}
-
 void
 api_event_publish(struct call *call)
 {
@@ -111,7 +96,6 @@ publish_read(void *arg)
 		call_problem_faults(call, "nothing was published", &faults);
 		return;
 	}
-	publish_sign(flow);
 	flow->minimal = publish_prefers_minimal(call);
 	flow->trace_parent = trace_parent_or_none(call_header(call, "traceparent"));
 	flow->trace_state =
@@ -144,6 +128,9 @@ publish_store(struct publish_flow *flow, const char *idempotency_key)
 	    .note_tenant = trimmer_notes(app->trimmer, &call->tenant),
 	};
 
+	/* events without a userLocator are the token's subject's, if that is a user */
+	if (uuid_parse(&request.user, call->sub, strlen(call->sub)) != 0)
+		request.user.s[0] = '\0';
 	dispatch_room(app->dispatch, &call->tenant, &room);
 	request.max_leases = room.leases;
 	request.full = room.full;
@@ -166,7 +153,8 @@ publish_parts(const struct publish_flow *flow, const struct publish_result *resu
 	    .data_len = draft->data_len,
 	    .request_id =
 		draft->request_id.s[0] != '\0' ? draft->request_id.s : result->events[0].locator.s,
-	    .user_locator = draft->user_locator.s,
+	    .user_locator =
+		draft->user_locator.s[0] != '\0' ? draft->user_locator.s : result->user.s,
 	    .timestamp = draft->timestamp >= 0 ? draft->timestamp : ulid_ms(locator),
 	    .trace_parent = flow->trace_parent,
 	    .trace_state = flow->trace_state,

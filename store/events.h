@@ -29,7 +29,7 @@ struct publish_event {
 
 enum publish_outcome {
 	PUBLISH_STORED,
-	PUBLISH_REPLAYED, /* the Idempotency-Key was known: locators only */
+	PUBLISH_REPLAYED, /* the Idempotency-Key was known: locators and user only */
 	PUBLISH_CONFLICT, /* known, with another body */
 	PUBLISH_FANOUT    /* more deliveries than allowed */
 };
@@ -38,6 +38,7 @@ struct publish_result {
 	enum publish_outcome outcome;
 	struct publish_event *events; /* as many as drafts, in order */
 	size_t n;
+	struct uuid user;  /* of the events without a userLocator; "" for none */
 	int64_t lease_end; /* ms, Redis' clock: the token of the leases */
 	int64_t fanout;    /* with PUBLISH_FANOUT: how many it would have been */
 };
@@ -46,6 +47,7 @@ struct publish_request {
 	struct uuid tenant;
 	const struct event_draft *drafts;
 	size_t n;
+	struct uuid user;            /* of the drafts without a userLocator; "" for none */
 	const char *idempotency_key; /* NULL: none */
 	const void *body;            /* what was sent, for comparing replays */
 	size_t body_len;

@@ -6,6 +6,7 @@
  * answered alone.
  */
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -23,7 +24,8 @@
 /* One request. */
 struct publish_op {
 	STAILQ_ENTRY(publish_op) entry;
-	size_t n; /* events */
+	size_t n;         /* events */
+	struct uuid user; /* whom those without a userLocator are by */
 	events_publish_fn *fn;
 	void *arg;
 	struct publish_result *result; /* NULL until the script answered */
@@ -140,10 +142,16 @@ publish_read_stored(struct publish_result *result, const redisReply *reply, size
 	return 0;
 }
 
+/* "[:<user>] <locator> …" */
 static int
 publish_read_replay(struct publish_result *result, const char *at, size_t n)
 {
+	size_t user_len;
+	const char *user = publish_word(&at, &user_len);
+
 	result->outcome = PUBLISH_REPLAYED;
+	if (user_len > 0 && uuid_parse(&result->user, user + 1, user_len - 1) != 0)
+		return -1;
 	result->events = xcalloc(n, sizeof *result->events);
 	result->n = n;
 	for (size_t i = 0; i < n; i++) {
@@ -156,12 +164,13 @@ publish_read_replay(struct publish_result *result, const char *at, size_t n)
 	return 0;
 }
 
-/* What the answer says of n events from the element `at` on; NULL when it is none of the script's.
- */
+/* What the answer says of a request's events, from the element `at` on; NULL when it is none of the
+ * script's. */
 static struct publish_result *
-publish_read(const redisReply *reply, size_t at, size_t n)
+publish_read(const redisReply *reply, size_t at, const struct publish_op *op)
 {
 	struct publish_result *result = xcalloc(1, sizeof *result);
+	size_t n = op->n;
 	int rc = -1;
 
 	if (reply_is(reply, 0, "conflict")) {
@@ -175,6 +184,7 @@ publish_read(const redisReply *reply, size_t at, size_t n)
 		rc = 0;
 	} else if (reply_is(reply, 0, "ok") && at + n <= reply->elements) {
 		rc = publish_read_stored(result, reply, at, n);
+		result->user = op->user;
 	}
 	if (rc == 0)
 		return result;
@@ -271,7 +281,7 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 	if (err == STORE_OK)
 		STAILQ_FOREACH(op, &batch->ops, entry)
 		{
-			op->result = publish_read(reply, at, op->n);
+			op->result = publish_read(reply, at, op);
 			at += op->n;
 		}
 	if (err == STORE_OK)
@@ -284,8 +294,9 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 
 /* --- asking --- */
 
+/* And the rest of that argument. */
 static void
-publish_arg_sha256(struct redis_cmd *cmd, const void *p, size_t n)
+publish_arg_sha256(struct redis_cmd *cmd, const void *p, size_t n, const char *rest)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned int len = 0;
@@ -294,22 +305,41 @@ publish_arg_sha256(struct redis_cmd *cmd, const void *p, size_t n)
 	if (EVP_Digest(p, n, digest, &len, EVP_sha256(), NULL) != 1)
 		abort();
 	hex_encode(&hex, digest, len);
+	buf_adds(&hex, rest);
 	redis_arg(cmd, hex.data, hex.len);
 	buf_clear(&hex);
 }
 
 static void
-publish_arg_draft(struct redis_cmd *cmd, const struct event_draft *draft, const char *suffix)
+publish_arg_draft(struct redis_cmd *cmd, const struct event_draft *draft, const struct uuid *user,
+    const char *suffix)
 {
 	redis_args(cmd, draft->type);
 	redis_arg(cmd, draft->data, draft->data_len);
 	redis_args(cmd, draft->request_id.s);
-	redis_args(cmd, draft->user_locator.s);
+	redis_args(cmd, draft->user_locator.s[0] != '\0' ? draft->user_locator.s : user->s);
 	if (draft->timestamp >= 0)
 		redis_argi(cmd, draft->timestamp);
 	else
 		redis_args(cmd, "");
 	redis_arg(cmd, suffix, LOCATOR_SUFFIX_LEN);
+}
+
+static void
+publish_arg_idempotency(struct redis_cmd *cmd, const struct publish_request *request)
+{
+	const char *key = request->idempotency_key;
+	char user[1 + sizeof request->user.s] = "";
+
+	if (key == NULL) {
+		redis_args(cmd, "");
+		redis_args(cmd, "");
+		return;
+	}
+	if (request->user.s[0] != '\0')
+		snprintf(user, sizeof user, ":%s", request->user.s);
+	publish_arg_sha256(cmd, key, strlen(key), "");
+	publish_arg_sha256(cmd, request->body, request->body_len, user);
 }
 
 static void
@@ -321,13 +351,7 @@ publish_arg_head(struct redis_cmd *cmd, const struct publish_request *request)
 	redis_argi(cmd, request->max_fanout);
 	redis_argi(cmd, request->max_pending);
 	redis_argi(cmd, request->max_diverted);
-	if (request->idempotency_key != NULL) {
-		publish_arg_sha256(cmd, request->idempotency_key, strlen(request->idempotency_key));
-		publish_arg_sha256(cmd, request->body, request->body_len);
-	} else {
-		redis_args(cmd, "");
-		redis_args(cmd, "");
-	}
+	publish_arg_idempotency(cmd, request);
 	redis_argi(cmd, request->idempotency_ttl_ms);
 	redis_argi(cmd, request->request_ttl_ms);
 	redis_args(cmd, request->note_tenant ? "1" : "");
@@ -361,6 +385,7 @@ publish_batch_add(struct publish_batch *batch, const struct publish_request *req
 	char suffix[LOCATOR_SUFFIX_LEN + 1];
 
 	op->n = request->n;
+	op->user = request->user;
 	op->fn = fn;
 	op->arg = arg;
 	STAILQ_INSERT_TAIL(&batch->ops, op, entry);
@@ -368,7 +393,7 @@ publish_batch_add(struct publish_batch *batch, const struct publish_request *req
 	for (size_t i = 0; i < request->n; i++) {
 		locator_suffix(suffix, &request->tenant);
 		redis_args(batch->cmd, i == 0 ? "1" : "");
-		publish_arg_draft(batch->cmd, &request->drafts[i], suffix);
+		publish_arg_draft(batch->cmd, &request->drafts[i], &request->user, suffix);
 	}
 }
 

@@ -1,19 +1,19 @@
 -- Stores the events of some requests of one tenant and every delivery that they cause: each request
 -- as a whole or not at all.
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending, --max-diverted,
---       idempotency key's hash ('' for none; then there is one request), hash of the body, its TTL
---       ms, TTL ms of request ids, '1' when the tenant is to be noted for trimming, traceparent,
+--       idempotency key's hash ('' for none; then there is one request), hash of the body
+--       and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms, TTL ms of request ids, '1' when the tenant is to be noted for trimming, traceparent,
 --       tracestate ('' for none), n webhooks that have no room here, these, and for each event: '1'
 --       if a request begins with it, type, data, requestId, userLocator, timestamp ('' for none),
 --       locator suffix.
 -- Returns {'ok', lease end, for each event '<locator> [<webhook> <version> <how>]…', …}, how being l
 --       (leased to the caller), w (waits, due now), o (its queue is full) or s (it is suspended), or
 --       '! <deliveries>' for each event of a request that would cause more than --max-fanout,
---       {'replay', '<locator> …'} or {'conflict'}.
+--       {'replay', '[:<user>] <locator> …'} or {'conflict'}.
 local call, find, sub, byte, concat = redis.call, string.find, string.sub, string.byte, table.concat
 local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local idem, body_hash = ARGV[7], ARGV[8]
+local idem, body_hash = ARGV[7], sub(ARGV[8], 1, 64)
 local nfull = tonumber(ARGV[14])
 local EACH = 7
 local first = 15 + nfull
@@ -23,13 +23,12 @@ local idem_key = p .. 'idem:' .. tenant .. ':' .. idem
 if idem ~= '' then
 	local known = call('GET', idem_key)
 	if known then
-		local space = find(known, ' ', 1, true)
-		if sub(known, 1, space - 1) ~= body_hash then
+		if sub(known, 1, 64) ~= body_hash then
 			return { 'conflict' }
 		end
 		-- a write, so that WAIT is about what the first request wrote too
 		call('PEXPIRE', idem_key, call('PTTL', idem_key))
-		return { 'replay', sub(known, space + 1) }
+		return { 'replay', sub(known, 65) }
 	end
 end
 
@@ -242,7 +241,7 @@ if wakes[2] then
 	call('ZADD', p .. 'due', unpack(wakes))
 end
 if idem ~= '' and locators[1] then
-	call('SET', idem_key, body_hash .. ' ' .. concat(locators, ' '), 'PX', ARGV[9])
+	call('SET', idem_key, ARGV[8] .. ' ' .. concat(locators, ' '), 'PX', ARGV[9])
 end
 if ARGV[11] == '1' then
 	call('ZADD', p .. 'tenants', 'NX', waiting, tenant)

@@ -344,6 +344,22 @@ def test_events_are_the_subjects_unless_they_say_otherwise(guarded):
     assert [e["userLocator"] for e in events] == [user, other]
 
 
+@pytest.mark.parametrize("first", [str(uuid.uuid4()), None], ids=["user", "nobody"])
+@pytest.mark.parametrize("second", [str(uuid.uuid4()), None], ids=["user", "nobody"])
+def test_a_replay_shows_whose_the_events_are_and_not_who_asks_again(guarded, first, second):
+    path = f"/event/{TENANT}/events"
+    headers = {"Idempotency-Key": str(uuid.uuid4())}
+    body = [{"type": "a", "data": {}}, {"type": "a", "data": {}, "userLocator": OTHER}]
+
+    def publish(sub):
+        claims = {**EVERYTHING, "sub": sub}
+        return expect(guarded.request("POST", path, claims, body=body, headers=headers), 201).body
+
+    published = publish(first)
+    assert [e["userLocator"] for e in json.loads(published)] == [first, OTHER]
+    assert publish(second) == published and publish(first) == published
+
+
 def audits(evhookd, request_id):
     """The audit line of a request."""
     until(lambda: evhookd.log_lines("msg=request", request_id), "the request is logged")
