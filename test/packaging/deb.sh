@@ -1,6 +1,7 @@
 #!/bin/bash
-# Builds the Debian package in a Debian 12 of its own, has lintian look at it, installs it, runs
-# evhookd as the package's user, removes and purges it, and sees that nothing is left.
+# Builds the Debian package in a Debian 12 of its own, unit tests included, has lintian look at it,
+# installs it, runs evhookd as the package's user, removes and purges it, and sees that nothing is
+# left.  DEB_BUILD_OPTIONS=nocheck leaves the unit tests out.
 #
 # That Debian is made by debootstrap each time, or is $DEB_ROOT: a directory with what this script
 # would install, which is used as it is (and keeps the built package in /build).  There is no systemd
@@ -90,7 +91,7 @@ rm -rf "$root/build"
 mkdir -p "$root/build/evhookd"
 { git ls-files -coz --exclude-standard 2>/dev/null || find . -type f -print0; } |
 	tar -c --null --files-from=- | tar -x --no-same-owner -C "$root/build/evhookd"
-inside sh -c "cd /build/evhookd && DEB_BUILD_OPTIONS='parallel=2 ${DEB_BUILD_OPTIONS-nocheck}' \
+inside sh -c "cd /build/evhookd && DEB_BUILD_OPTIONS='parallel=2 ${DEB_BUILD_OPTIONS-}' \
 	dpkg-buildpackage -us -uc -b" >"$root/build/log" 2>&1 || { tail -40 "$root/build/log"; fail 'not built'; }
 
 echo '== lintian'
