@@ -178,6 +178,27 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 	}
 }
 
+/* What was found waiting for webhooks that are inactive by now. */
+static void
+claimer_note_swept(struct dispatch *dispatch, const struct claim_result *result)
+{
+	for (size_t i = 0; i < result->nswept; i++) {
+		const struct claim_swept *swept = &result->swept[i];
+		struct dispatch_swept *total =
+		    swept->disabled ? &dispatch->totals.disabled : &dispatch->totals.suspended;
+
+		total->diverted += swept->diverted;
+		total->dropped += swept->dropped;
+		log_begin(LOG_INFO, "queue swept");
+		log_str("tenant", swept->tenant.s);
+		log_str("webhook", swept->webhook.s);
+		log_str("trigger", swept->disabled ? "disabled" : "suspended");
+		log_int("diverted", (int64_t)swept->diverted);
+		log_int("dropped", (int64_t)swept->dropped);
+		log_end();
+	}
+}
+
 /* When to claim in this shard again, and where in its index. */
 static void
 claimer_go_on(const struct claim *claim, const struct claim_result *result)
@@ -211,6 +232,7 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 	if (err != STORE_OK) {
 		claimer_set_due(claimer, claim->shard, NEVER, 0); /* the next look knows */
 	} else {
+		claimer_note_swept(claimer->dispatch, result);
 		claimer_go_on(claim, result);
 		claimer_take(claim, result);
 	}

@@ -73,6 +73,12 @@ void dispatch_drain(struct dispatch *dispatch, void (*done)(void *arg), void *ar
 /* During a drain: cuts off what is still on the wire and hands it back too. */
 void dispatch_cut(struct dispatch *dispatch);
 
+/* Deliveries that waited for a webhook when it became inactive, and were not tried. */
+struct dispatch_swept {
+	uint64_t diverted;
+	uint64_t dropped;
+};
+
 struct dispatch_stats {
 	uint64_t ended; /* attempts on the wire that came to an end */
 	uint64_t delivered;
@@ -80,6 +86,8 @@ struct dispatch_stats {
 	uint64_t retried; /* attempts after which another one is due */
 	uint64_t diverted;
 	uint64_t dropped;
+	struct dispatch_swept suspended;
+	struct dispatch_swept disabled;
 	uint64_t claimed;
 	uint64_t released;
 	size_t held;     /* deliveries in memory: waiting, on the wire, being settled */

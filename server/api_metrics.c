@@ -157,6 +157,24 @@ metrics_of_times(struct buf *out, const struct tally *tally, const struct poster
 }
 
 static void
+metrics_of_swept(struct buf *out, const struct dispatch_stats *dispatch)
+{
+	static const char name[] = "evhookd_deliveries_swept_total";
+
+	prom_family(out, "counter", name,
+	    "Queued deliveries diverted or dropped untried, as their webhook was found suspended "
+	    "or disabled.");
+	prom_sample(
+	    out, name, "reason=\"suspended\",outcome=\"diverted\"", dispatch->suspended.diverted);
+	prom_sample(
+	    out, name, "reason=\"suspended\",outcome=\"dropped\"", dispatch->suspended.dropped);
+	prom_sample(
+	    out, name, "reason=\"disabled\",outcome=\"diverted\"", dispatch->disabled.diverted);
+	prom_sample(
+	    out, name, "reason=\"disabled\",outcome=\"dropped\"", dispatch->disabled.dropped);
+}
+
+static void
 metrics_of_ended(struct buf *out, const struct dispatch_stats *dispatch)
 {
 	prom_counter(out, "evhookd_deliveries_delivered_total",
@@ -188,6 +206,7 @@ metrics_of_deliveries(struct buf *out, const struct app *app)
 	metrics_of_attempts(out, dispatch_tally(app->dispatch));
 	metrics_of_times(out, dispatch_tally(app->dispatch), &poster);
 	metrics_of_ended(out, &dispatch);
+	metrics_of_swept(out, &dispatch);
 	prom_family(out, "gauge", held,
 	    "Deliveries in memory: waiting for a connection, on the wire, being settled.");
 	prom_sample(out, held, "state=\"waiting\"", dispatch.waiting);

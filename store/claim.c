@@ -85,11 +85,43 @@ claim_read_group(struct claim_op *op, struct claim_group *group, const redisRepl
 	return 0;
 }
 
+/* {webhook, tenant, trigger, diverted, dropped} */
+static int
+claim_read_swept(struct claim_swept *swept, const redisReply *reply)
+{
+	const char *text;
+	size_t n;
+
+	if (!reply_is_array(reply, 5))
+		return -1;
+	text = reply_text(reply, 0, &n);
+	if (ulid_parse(&swept->webhook, text, n) != 0)
+		return -1;
+	text = reply_text(reply, 1, &n);
+	if (uuid_parse(&swept->tenant, text, n) != 0)
+		return -1;
+	swept->disabled = reply_is(reply, 2, "disabled");
+	swept->diverted = (uint64_t)reply_int(reply, 3);
+	swept->dropped = (uint64_t)reply_int(reply, 4);
+	return 0;
+}
+
+static void
+claim_read_all_swept(struct claim_result *result, const redisReply *reply)
+{
+	if (!reply_is_array(reply, 0))
+		return;
+	result->swept = xcalloc(reply->elements + 1, sizeof *result->swept);
+	for (size_t i = 0; i < reply->elements; i++)
+		if (claim_read_swept(&result->swept[result->nswept], reply->element[i]) == 0)
+			result->nswept++;
+}
+
 static void
 claim_read(struct claim_op *op, const redisReply *reply)
 {
 	struct claim_result *result = &op->result;
-	const size_t first = 5;
+	const size_t first = 6;
 	size_t most = 0;
 	int64_t now = reply_int(reply, 0);
 	int64_t next = reply_int(reply, 3);
@@ -98,6 +130,7 @@ claim_read(struct claim_op *op, const redisReply *reply)
 	result->position = *reply_text(reply, 2, NULL) == '\0' ? -1 : reply_int(reply, 2);
 	result->more = reply_is(reply, 4, "1");
 	result->next_in_ms = next == 0 ? -1 : next > now ? next - now : 0;
+	claim_read_all_swept(result, reply->element[5]);
 	for (size_t i = first; i < reply->elements; i++)
 		most += reply->element[i]->elements;
 	op->texts = xcalloc(most + 1, sizeof *op->texts);
@@ -117,6 +150,7 @@ claim_op_free(struct claim_op *op)
 	for (size_t i = 0; i < op->result.n; i++)
 		free(op->result.groups[i].events);
 	free(op->result.groups);
+	free(op->result.swept);
 	free(op->texts);
 	free(op);
 }
@@ -127,7 +161,7 @@ claim_on_reply(void *arg, enum answer answer, const redisReply *reply)
 	struct claim_op *op = arg;
 	enum store_err err = store_judge("claim", answer, reply);
 
-	if (err == STORE_OK && !reply_is_array(reply, 5))
+	if (err == STORE_OK && !reply_is_array(reply, 6))
 		err = STORE_UNAVAILABLE;
 	if (err == STORE_OK)
 		claim_read(op, reply);

@@ -35,6 +35,15 @@ struct claim_group {
 	size_t n;
 };
 
+/* Taken off the queue of a webhook that was found suspended or disabled. */
+struct claim_swept {
+	struct ulid webhook;
+	struct uuid tenant;
+	bool disabled;
+	uint64_t diverted;
+	uint64_t dropped;
+};
+
 struct claim_result {
 	int64_t lease_end;
 	int64_t position;   /* to go on from; -1 when all due queues were looked at */
@@ -42,6 +51,8 @@ struct claim_result {
 	int64_t next_in_ms; /* until the next queue is due; -1 for none */
 	struct claim_group *groups;
 	size_t n;
+	struct claim_swept *swept;
+	size_t nswept;
 };
 
 struct claim_request {

@@ -3,9 +3,10 @@
 -- ARGV: lease ms, deliveries wanted, at most so many of one queue, position in the wake-up index,
 --       queues looked at at most, --max-diverted, n queues that have no room here, these.
 -- Returns {now, lease end, position to go on from ('' at the end), time of the next queue
---       ('' for none), '1' when a queue that was not passed over still has due deliveries, then for
---       each queue: {queue, tenant, version of its webhook, {locator, attempts, what}…}}, what being
---       the queue's own copy of the event or the fields of its stream entry.
+--       ('' for none), '1' when a queue that was not passed over still has due deliveries, what was
+--       taken from queues of inactive webhooks: {{webhook, tenant, trigger, diverted, dropped}…},
+--       then for each queue: {queue, tenant, version of its webhook, {locator, attempts, what}…}},
+--       what being the queue's own copy of the event or the fields of its stream entry.
 -- A queue is a webhook's locator, or that and ":alert".  Queues of webhooks that are gone are
 -- removed; what waits for an inactive one is diverted or dropped here, at most 100 of a queue.
 local lease_ms, wanted, each = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -16,6 +17,8 @@ local SWEEP_MAX = 100
 local now = now_ms()
 local due = p .. 'due'
 local out = { int(now), int(now + lease_ms), '', '', '' }
+local swept = {}
+out[6] = swept
 local full = {}
 for i = 1, nfull do
 	full[ARGV[7 + i]] = true
@@ -52,7 +55,7 @@ end
 local function sweep(webhook, tenant, fate, trigger)
 	local queue = p .. 'q:' .. webhook
 	local members = redis.call('ZRANGE', queue, 0, SWEEP_MAX - 1, 'WITHSCORES')
-	local gone = {}
+	local gone, diverted, dropped = {}, 0, 0
 	for i = 1, #members, 2 do
 		local locator, score = members[i], tonumber(members[i + 1])
 		if bytes >= BYTES_MAX then
@@ -64,15 +67,21 @@ local function sweep(webhook, tenant, fate, trigger)
 				local attempts, copy = owed(webhook, tenant, locator)
 				if copy then
 					bytes = bytes + #copy
-					divert(webhook, locator, max_diverted, trigger,
-						'the webhook is ' .. trigger, attempts, copy)
+					if divert(webhook, locator, max_diverted, trigger,
+						'the webhook is ' .. trigger, attempts, copy) then
+						diverted = diverted + 1
+					else
+						dropped = dropped + 1
+					end
 				end
 			else
 				count(webhook, 'dropped')
+				dropped = dropped + 1
 			end
 		end
 	end
 	if gone[1] then
+		swept[#swept + 1] = { webhook, tenant, trigger, diverted, dropped }
 		redis.call('ZREM', queue, unpack(gone))
 		redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone))
 	end

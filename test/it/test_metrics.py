@@ -16,7 +16,7 @@ LABELS = {
     "route": r"|(/[a-z.]+|/\{tenant\}|/\{locator\})+",
     "status": r"\d{3}|other",
     "state": r"[a-z]+",
-    "reason": r"overflow|suspended|invalid|too_large|unsupported|slow|broken_off|client_connections",
+    "reason": r"overflow|suspended|disabled|invalid|too_large|unsupported|slow|broken_off|client_connections",
     "kind": r"event|alert|test",
     "outcome": r"delivered|retrying|diverted|dropped|failed|moot",
     "trigger": r"|4xx|5xx|timeout|disabled|suspended",
@@ -307,6 +307,41 @@ def test_a_full_queue_and_a_suspended_webhook_are_counted(alone, receiver, event
     until(lambda: other.fetch(dead)["suspended"], "the webhook is suspended")
     other.publish()
     assert read(evhookd)("evhookd_deliveries_unqueued_total", reason="suspended") == 1
+
+
+@pytest.mark.parametrize("how", ["suspended", "disabled"])
+def test_what_waits_for_an_inactive_webhook_is_counted_and_logged(alone, receiver, how):
+    """Four deliveries wait for their retry in two queues: one diverts, two at most, one drops."""
+    evhookd = alone(max_diverted=2)
+    tenant = Tenant(evhookd.client())
+    retry = {"attempts": 1, "intervalSeconds": 3600, "pattern": "linear"}
+    sink = receiver(*[Answer(503)] * 8, default=Answer(404))
+    handling = {"triggers": ["503"], "retryStrategy": retry, "suspend": True}
+    webhooks = [
+        tenant.create(sink.url(), failureHandling={**handling, "divert": divert})
+        for divert in (True, False)
+    ]
+    tenant.publish_many(4)
+    retried = lambda: read(evhookd)("evhookd_attempts_total", outcome="retrying") == 8
+    until(retried, "all were tried once")
+    for webhook in webhooks:
+        if how == "disabled":
+            tenant.update(webhook, enabled=False)
+        else:
+            end = {"removeRetryStrategy": True, "addTriggers": ["404"]}
+            tenant.update(webhook, failureHandling=end)
+    if how == "suspended":
+        tenant.publish()
+    name = "evhookd_deliveries_swept_total"
+    until(lambda: read(evhookd)(name) == 8, "the queues are swept")
+    count = lambda **labels: read(evhookd)(name, reason=how, **labels)
+    # the one that suspends it is diverted itself
+    assert count(outcome="diverted") == (2 if how == "disabled" else 1)
+    assert count(outcome="dropped") == (6 if how == "disabled" else 7)
+    lines = evhookd.log_lines('msg="queue swept"', f"tenant={tenant.locator}", f"trigger={how}")
+    figure = lambda line, what: int(re.search(rf" {what}=(\d+)", line).group(1))
+    assert sum(figure(line, "diverted") + figure(line, "dropped") for line in lines) == 8
+    assert {w["locator"] for w in webhooks} == {re.search(r" webhook=(\w+)", x).group(1) for x in lines}
 
 
 def test_each_retry_counts_and_latency_is_of_the_whole_delivery(alone, receiver):
