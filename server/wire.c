@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#include "proto/grammar.h"
 #include "server/wire_internal.h"
 
 #define WIRE_KEPT 4096          /* bytes of memory that an idle connection may keep */
@@ -47,7 +48,7 @@ wire_size(struct wire *wire, const char *s, size_t n)
 {
 	uint64_t size;
 
-	if (!wire_read_size(s, n, &size)) {
+	if (!grammar_read_size(s, n, &size)) {
 		wire_fail(wire, 400, "a chunk's size is not valid");
 		return;
 	}
@@ -158,7 +159,8 @@ wire_take_line(struct wire *wire, const char *p, size_t n)
 	const char *lf = memchr(p, '\n', len);
 
 	/* no need to wait for the end of what cannot become a request: TLS, for example */
-	if (wire->state == WIRE_START && wire->line.len == 0 && *p != '\r' && !wire_is_tchar(*p)) {
+	if (wire->state == WIRE_START && wire->line.len == 0 && *p != '\r' &&
+	    !grammar_is_tchar(*p)) {
 		wire_fail(wire, 400, "this is not HTTP");
 		return 1;
 	}

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "proto/grammar.h"
 #include "server/wire_internal.h"
 
 /* --- the request line --- */
@@ -70,7 +71,7 @@ wire_request_line(struct wire *wire, const char *s, size_t n)
 	}
 	target = memchr(s, ' ', n);
 	version = target != NULL ? memchr(target + 1, ' ', (size_t)(end - target - 1)) : NULL;
-	if (version == NULL || !wire_is_token(s, (size_t)(target - s))) {
+	if (version == NULL || !grammar_is_token(s, (size_t)(target - s))) {
 		wire_fail(wire, 400, "the request line is not method, target and version");
 		return;
 	}
@@ -109,7 +110,7 @@ wire_content_length(struct wire *wire, const char *s, size_t n)
 {
 	if (wire->lengths++ > 0)
 		wire_fail(wire, 400, "there is more than one Content-Length");
-	else if (!wire_read_digits(s, n, &wire->length))
+	else if (!grammar_read_digits(s, n, &wire->length))
 		wire_fail(wire, 400, "Content-Length is not a number");
 	return false;
 }
@@ -159,23 +160,8 @@ wire_idempotency_key(struct wire *wire, const char *s, size_t n)
 static bool
 wire_connection(struct wire *wire, const char *s, size_t n)
 {
-	const char *end = s + n, *comma;
-	size_t len;
-
-	for (; s < end; s = comma + 1) {
-		comma = memchr(s, ',', (size_t)(end - s));
-		if (comma == NULL)
-			comma = end;
-		while (s < comma && (*s == ' ' || *s == '\t'))
-			s++;
-		for (len = (size_t)(comma - s);
-		     len > 0 && (s[len - 1] == ' ' || s[len - 1] == '\t'); len--)
-			;
-		if (len == 5 && strncasecmp(s, "close", 5) == 0)
-			wire->close = true;
-		else if (len == 10 && strncasecmp(s, "keep-alive", 10) == 0)
-			wire->keep_alive = true;
-	}
+	wire->close = wire->close || grammar_lists(s, n, "close");
+	wire->keep_alive = wire->keep_alive || grammar_lists(s, n, "keep-alive");
 	return false;
 }
 
@@ -223,7 +209,7 @@ static bool
 wire_field_split(
     struct wire *wire, const char *s, size_t n, size_t *name, const char **value, size_t *value_len)
 {
-	const char *colon = memchr(s, ':', n), *end = s + n;
+	const char *colon = memchr(s, ':', n);
 
 	if (*s == ' ' || *s == '\t') {
 		wire_fail(wire, 400, "a header field is folded over two lines");
@@ -234,17 +220,13 @@ wire_field_split(
 		return false;
 	}
 	*name = (size_t)(colon - s);
-	if (!wire_is_token(s, *name)) {
+	if (!grammar_is_token(s, *name)) {
 		wire_fail(wire, 400, "a header field's name is not a token");
 		return false;
 	}
-	for (s = colon + 1; s < end && (*s == ' ' || *s == '\t'); s++)
-		;
-	for (; s < end && (end[-1] == ' ' || end[-1] == '\t'); end--)
-		;
-	*value = s;
-	*value_len = (size_t)(end - s);
-	if (!wire_is_value(s, *value_len)) {
+	*value_len = n - *name - 1;
+	*value = grammar_trim(colon + 1, value_len);
+	if (!grammar_is_value(*value, *value_len)) {
 		wire_fail(wire, 400, "a header field's value holds a control character");
 		return false;
 	}

@@ -16,16 +16,9 @@ void wire_field(struct wire *wire, const char *s, size_t n);
 void wire_trailer(struct wire *wire, const char *s, size_t n);
 void wire_head_end(struct wire *wire);
 
-/* wire_grammar.c */
-bool wire_is_tchar(char c);
-bool wire_is_token(const char *s, size_t n);
-bool wire_is_value(const char *s, size_t n);
+/* wire_target.c */
 bool wire_is_host(const char *s, size_t n);
 /* What is wrong with a request target, or NULL; `asterisk`: the method may have "*". */
 const char *wire_check_target(const char *s, size_t n, bool asterisk);
-/* A chunk's size line: false when it is not valid; *size is saturated. */
-bool wire_read_size(const char *s, size_t n, uint64_t *size);
-/* Decimal digits and nothing else; *n is saturated. */
-bool wire_read_digits(const char *s, size_t len, uint64_t *n);
 
 #endif
