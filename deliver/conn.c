@@ -1,227 +1,394 @@
-/* One outgoing connection: hides what evhttp, its bufferevent and OpenSSL need to behave. */
+/* One outgoing connection: connects, shakes hands, writes at once what fits, reads what comes. */
 #include "deliver/conn.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
-#include <event2/bufferevent_ssl.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 
-/* evhttp's own timers are for silence, not for the whole: they are put out of the way. */
-#define CONN_NEVER_S 86400
-/* One chunk must fit into the buffer whole before evhttp looks at it. */
-#define CONN_SLACK 65536
+/* Read in one go; the process has one such buffer, and its bytes are used before the next read. */
+static char conn_input[65536];
 
-/* Connected (after TLS): evhttp has just put the first request's head into the output. */
-static void
-conn_on_open(struct conn *conn)
+static void conn_ev_socket(evutil_socket_t fd, short what, void *arg);
+
+/* --- what is waited for --- */
+
+/* Of the connecting time, what is left; NULL: no limit. */
+static const struct timeval *
+conn_time_left(const struct conn *conn, struct timeval *tv)
 {
-	conn->phase = CONN_OPEN;
-	conn->open_us = clock_mono_us();
-	if (conn->connected_us == 0)
-		conn->connected_us = conn->open_us;
-	bufferevent_set_timeouts(conn->bev, NULL, NULL);
+	int64_t us;
+
+	if (conn->phase >= CONN_OPEN || conn->connect_us == 0)
+		return NULL;
+	us = conn->start_us + conn->connect_us - clock_mono_us();
+	if (us < 0)
+		us = 0;
+	tv->tv_sec = us / 1000000;
+	tv->tv_usec = us % 1000000;
+	return tv;
 }
 
 static void
-conn_ev_output(struct evbuffer *output, const struct evbuffer_cb_info *info, void *arg)
+conn_watch(struct conn *conn, short what)
 {
-	struct conn *conn = arg;
+	struct event_base *base = event_get_base(&conn->event);
+	struct timeval tv;
 
-	if (info->n_added > 0 && conn->phase < CONN_OPEN)
-		conn_on_open(conn);
-	/* An endpoint may answer and close before it read the whole request.  Once all is written
-	 * the flag must be off: with it evhttp waits for ever after an end of stream that cuts an
-	 * answer short. */
-	if (info->n_deleted > 0 && evbuffer_get_length(output) == 0)
-		evhttp_connection_set_flags(conn->evcon, 0);
-}
-
-static void
-conn_ev_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
-{
-	struct conn *conn = arg;
-
-	(void)input;
-	if (info->n_added == 0)
+	if (conn->watched == what)
 		return;
-	if (conn->received == 0)
-		conn->first_byte_us = clock_mono_us();
-	conn->received += info->n_added;
+	conn->watched = what;
+	event_del(&conn->event);
+	event_assign(
+	    &conn->event, base, conn->fd, (short)(what | EV_PERSIST), conn_ev_socket, conn);
+	event_add(&conn->event, conn_time_left(conn, &tv));
 }
+
+static bool
+conn_has_output(const struct conn *conn)
+{
+	return !conn->deaf && conn->out[0].n + conn->out[1].n > 0;
+}
+
+/* --- its end --- */
 
 /* Without a "sent" close OpenSSL makes the session unusable for the next connection. */
 static void
 conn_spare_session(struct conn *conn)
 {
-	SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	if (conn->ssl != NULL)
+		SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-/* evhttp closes the socket next, so this is the last moment to ask how it ended: after a reset
- * TCP is in state CLOSE, after an end of stream in CLOSE_WAIT. */
-static void
-conn_ev_close(struct evhttp_connection *evcon, void *arg)
+/* After a reset TCP is in state CLOSE, after an end of stream in CLOSE_WAIT; a write may have been
+ * told of the reset before us. */
+static bool
+conn_got_reset(const struct conn *conn)
 {
-	struct conn *conn = arg;
 	struct tcp_info info = {0};
 	socklen_t len = sizeof info;
 
-	(void)evcon;
-	if (conn->phase == CONN_DEAD)
-		return;
+	return conn->fd >= 0 && getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_state == TCP_CLOSE;
+}
+
+static void
+conn_die(struct conn *conn, int error)
+{
+	conn->error = error;
+	conn->was_reset = conn->phase >= CONN_TLS && conn_got_reset(conn);
+	conn->ended_in = conn->phase;
 	conn->phase = CONN_DEAD;
-	if (conn->ssl != NULL)
-		conn_spare_session(conn);
-	if (getsockopt(bufferevent_getfd(conn->bev), IPPROTO_TCP, TCP_INFO, &info, &len) == 0)
-		conn->was_reset = info.tcpi_state == TCP_CLOSE;
-	conn->dead(conn->dead_arg, conn);
+	conn_spare_session(conn);
+	event_del(&conn->event);
+	conn->user->end(conn->arg, conn);
+}
+
+/* The same, when no event calls for it: in this turn of the loop. */
+static void
+conn_die_soon(struct conn *conn, int error)
+{
+	conn->error = error;
+	event_active(&conn->event, EV_TIMEOUT, 0);
+}
+
+/* --- TLS --- */
+
+/*
+ * What OpenSSL wants after `done` was not positive.  False: it failed, and conn->tls_error or
+ * *error say why.
+ */
+static bool
+conn_tls_wants(struct conn *conn, int done, short *what, int *error)
+{
+	int why = SSL_get_error(conn->ssl, done);
+
+	*error = why == SSL_ERROR_SYSCALL ? errno : 0;
+	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+		*what = why == SSL_ERROR_WANT_WRITE ? EV_READ | EV_WRITE : EV_READ;
+		return true;
+	}
+	if (why == SSL_ERROR_SSL)
+		conn->tls_error = ERR_peek_last_error();
+	if (SSL_get_verify_mode(conn->ssl) != SSL_VERIFY_NONE)
+		conn->verify_error = SSL_get_verify_result(conn->ssl);
+	ERR_clear_error();
+	return false;
+}
+
+/* --- writing --- */
+
+static void
+conn_wrote(struct conn *conn, size_t n)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct conn_piece *piece = &conn->out[i];
+		size_t part = n < piece->n ? n : piece->n;
+
+		piece->p += part;
+		piece->n -= part;
+		n -= part;
+	}
+}
+
+/* Bytes written, 0: none now, -1: the peer takes no more. */
+static ssize_t
+conn_write_plain(struct conn *conn)
+{
+	struct iovec iov[2];
+	struct msghdr msg = {.msg_iov = iov};
+	ssize_t n;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (conn->out[i].n == 0)
+			continue;
+		iov[msg.msg_iovlen].iov_base = (void *)(uintptr_t)conn->out[i].p;
+		iov[msg.msg_iovlen++].iov_len = conn->out[i].n;
+	}
+	n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return n;
+}
+
+static ssize_t
+conn_write_tls(struct conn *conn, short *what)
+{
+	const struct conn_piece *piece = conn->out[0].n > 0 ? &conn->out[0] : &conn->out[1];
+	size_t done = 0;
+	int error, rc;
+
+	ERR_clear_error();
+	rc = SSL_write_ex(conn->ssl, piece->p, piece->n, &done);
+	if (rc > 0)
+		return (ssize_t)done;
+	return conn_tls_wants(conn, rc, what, &error) ? 0 : -1;
+}
+
+/* An endpoint may answer and close before it read the whole request: what it sent is read, however
+ * the writing ends. */
+static void
+conn_write(struct conn *conn)
+{
+	short what = EV_READ | EV_WRITE;
+	ssize_t n = 1;
+
+	while (n > 0 && conn_has_output(conn)) {
+		n = conn->ssl == NULL ? conn_write_plain(conn) : conn_write_tls(conn, &what);
+		if (n > 0)
+			conn_wrote(conn, (size_t)n);
+	}
+	conn->deaf = conn->deaf || n < 0;
+	conn_watch(conn, conn_has_output(conn) ? what : EV_READ);
+}
+
+/* --- reading --- */
+
+static void
+conn_got(struct conn *conn, size_t n)
+{
+	if (conn->received == 0)
+		conn->first_byte_us = clock_mono_us();
+	conn->received += n;
+	conn->user->data(conn->arg, conn, conn_input, n);
 }
 
 static void
-conn_ev_tls(const SSL *ssl, int where, int value)
+conn_read_plain(struct conn *conn)
 {
-	struct conn *conn = SSL_get_app_data(ssl);
-	union resolve_addr peer;
-	socklen_t len = sizeof peer;
+	ssize_t n = recv(conn->fd, conn_input, sizeof conn_input, 0);
 
-	(void)value;
-	if (conn == NULL)
+	if (n > 0)
+		conn_got(conn, (size_t)n);
+	else if (n == 0)
+		conn_die(conn, 0);
+	else if (errno != EAGAIN && errno != EINTR)
+		conn_die(conn, errno);
+}
+
+/* What OpenSSL has read already shows in no event. */
+static void
+conn_read_tls(struct conn *conn)
+{
+	short what;
+	int error, rc;
+	size_t n;
+
+	do {
+		ERR_clear_error();
+		rc = SSL_read_ex(conn->ssl, conn_input, sizeof conn_input, &n);
+		if (rc <= 0) {
+			if (!conn_tls_wants(conn, rc, &what, &error))
+				conn_die(conn, error);
+			else if ((what & EV_WRITE) != 0)
+				conn_watch(conn, what);
+			return;
+		}
+		conn_got(conn, n);
+	} while (conn->phase == CONN_OPEN && SSL_has_pending(conn->ssl));
+}
+
+/* --- the phases --- */
+
+static void
+conn_open(struct conn *conn)
+{
+	conn->phase = CONN_OPEN;
+	conn->open_us = clock_mono_us();
+	conn->watched = 0; /* no time limit any more */
+	conn_write(conn);
+}
+
+static void
+conn_shake_hands(struct conn *conn)
+{
+	short what;
+	int error, rc;
+
+	ERR_clear_error();
+	rc = SSL_connect(conn->ssl);
+	if (rc == 1)
+		conn_open(conn);
+	else if (conn_tls_wants(conn, rc, &what, &error))
+		conn_watch(conn, what);
+	else
+		conn_die(conn, error);
+}
+
+static void
+conn_connected(struct conn *conn)
+{
+	int error = 0;
+	socklen_t len = sizeof error;
+
+	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	if (error != 0) {
+		conn_die(conn, error);
 		return;
-	/* The handshake "starts" too when the connect failed, to learn of it. */
-	if ((where & SSL_CB_HANDSHAKE_START) != 0 && conn->phase == CONN_CONNECT &&
-	    getpeername(bufferevent_getfd(conn->bev), &peer.sa, &len) == 0) {
-		conn->phase = CONN_TLS;
-		conn->connected_us = clock_mono_us();
 	}
-	if ((where & SSL_CB_WRITE_ALERT) == SSL_CB_WRITE_ALERT &&
-	    SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE)
-		conn->verify_error = SSL_get_verify_result(ssl);
-}
-
-static struct bufferevent *
-conn_bufferevent(struct conn *conn, struct event_base *base)
-{
-	struct bufferevent *bev;
-
-	if (conn->ssl == NULL)
-		return bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	SSL_set_app_data(conn->ssl, conn);
-	SSL_set_info_callback(conn->ssl, conn_ev_tls);
-	bev = bufferevent_openssl_socket_new(base, -1, conn->ssl, BUFFEREVENT_SSL_CONNECTING,
-	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
-	if (bev != NULL)
-		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
-	return bev;
+	conn->connected_us = clock_mono_us();
+	if (conn->ssl == NULL) {
+		conn_open(conn);
+		return;
+	}
+	conn->phase = CONN_TLS;
+	SSL_set_fd(conn->ssl, conn->fd);
+	conn_shake_hands(conn);
 }
 
 static void
-conn_limits(struct conn *conn, const struct conn_opts *opts)
+conn_ev_socket(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval tv = {.tv_sec = CONN_NEVER_S};
+	struct conn *conn = arg;
 
-	if (opts->connect_ms > 0) {
-		tv.tv_sec = opts->connect_ms / 1000;
-		tv.tv_usec = opts->connect_ms % 1000 * 1000;
-		conn->connect_us = opts->connect_ms * 1000;
+	(void)fd;
+	if ((what & EV_TIMEOUT) != 0) {
+		conn_die(conn, conn->error != 0 ? conn->error : ETIMEDOUT);
+		return;
 	}
-	evhttp_connection_set_timeout_tv(conn->evcon, &tv);
-	evhttp_connection_set_max_headers_size(conn->evcon, CONN_HEAD_MAX);
-	evhttp_connection_set_max_body_size(conn->evcon, (ev_ssize_t)opts->max_body);
-	/* An endless line, in a head or between chunks, ends here, and the deadline ends the wait.
-	 */
-	bufferevent_setwatermark(
-	    conn->bev, EV_READ, 0, opts->max_body + CONN_HEAD_MAX + CONN_SLACK);
+	switch (conn->phase) {
+	case CONN_CONNECT:
+		conn_connected(conn);
+		break;
+	case CONN_TLS:
+		conn_shake_hands(conn);
+		break;
+	case CONN_OPEN:
+		if (conn_has_output(conn))
+			conn_write(conn);
+		if ((what & EV_READ) == 0 && conn->ssl == NULL)
+			break;
+		if (conn->ssl == NULL)
+			conn_read_plain(conn);
+		else
+			conn_read_tls(conn);
+		break;
+	case CONN_DEAD:
+		break;
+	}
 }
+
+static void
+conn_connect(struct conn *conn)
+{
+	socklen_t len =
+	    conn->addr.sa.sa_family == AF_INET ? sizeof conn->addr.v4 : sizeof conn->addr.v6;
+	int on = 1;
+
+	conn->start_us = clock_mono_us();
+	if (conn->fd < 0) {
+		conn_die_soon(conn, conn->error);
+		return;
+	}
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (connect(conn->fd, &conn->addr.sa, len) != 0 && errno != EINPROGRESS)
+		conn_die_soon(conn, errno);
+	else
+		conn_watch(conn, EV_WRITE);
+}
+
+/* --- for the others --- */
 
 struct conn *
 conn_new(const struct conn_opts *opts)
 {
 	struct conn *conn = xcalloc(1, sizeof *conn);
-	char text[INET6_ADDRSTRLEN];
-	const void *raw = opts->addr->sa.sa_family == AF_INET
-			      ? (const void *)&opts->addr->v4.sin_addr
-			      : &opts->addr->v6.sin6_addr;
 
 	conn->addr = *opts->addr;
 	conn->ssl = opts->ssl;
-	conn->dead = opts->dead;
-	conn->dead_arg = opts->arg;
-	inet_ntop(opts->addr->sa.sa_family, raw, text, sizeof text);
-	conn->bev = conn_bufferevent(conn, opts->base);
-	if (conn->bev != NULL)
-		/* v4 and v6 have the port in the same place.  A number needs no lookup. */
-		conn->evcon = evhttp_connection_base_bufferevent_new(
-		    opts->base, NULL, conn->bev, text, ntohs(opts->addr->v4.sin_port));
-	if (conn->evcon == NULL)
-		abort(); /* no memory */
-	conn_limits(conn, opts);
-	evhttp_connection_set_closecb(conn->evcon, conn_ev_close, conn);
-	evbuffer_add_cb(bufferevent_get_output(conn->bev), conn_ev_output, conn);
-	evbuffer_add_cb(bufferevent_get_input(conn->bev), conn_ev_input, conn);
+	conn->connect_us = opts->connect_ms * 1000;
+	conn->fd = socket(opts->addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (conn->fd < 0)
+		conn->error = errno;
+	event_assign(&conn->event, opts->base, conn->fd, 0, conn_ev_socket, conn);
 	return conn;
 }
 
 void
 conn_free(struct conn *conn)
 {
-	conn->phase = CONN_DEAD;
-	if (conn->ssl != NULL) {
-		SSL_set_app_data(conn->ssl, NULL);
-		conn_spare_session(conn);
-	}
-	/* The bufferevent outlives this call by a turn of the loop. */
-	evbuffer_remove_cb(bufferevent_get_output(conn->bev), conn_ev_output, conn);
-	evbuffer_remove_cb(bufferevent_get_input(conn->bev), conn_ev_input, conn);
-	evhttp_connection_free(conn->evcon);
+	event_del(&conn->event);
+	conn_spare_session(conn);
+	SSL_free(conn->ssl);
+	if (conn->fd >= 0)
+		close(conn->fd);
 	free(conn);
 }
 
-/*
- * Writes a request at once instead of when the loop says that one may: an idle connection has room,
- * and nearly always for all of it.  That spares two epoll_ctl and a turn of the loop.  What goes
- * wrong or does not fit is left to the bufferevent, which is waiting to write already.
- */
-static void
-conn_write_now(struct conn *conn)
+void
+conn_stop(struct conn *conn)
 {
-	struct evbuffer *output = bufferevent_get_output(conn->bev);
-
-	evbuffer_unfreeze(output, 1);
-	evbuffer_write(output, bufferevent_getfd(conn->bev));
-	evbuffer_freeze(output, 1);
-	if (evbuffer_get_length(output) == 0)
-		bufferevent_trigger(conn->bev, EV_WRITE, 0);
+	conn->phase = CONN_DEAD;
+	event_del(&conn->event);
 }
 
 void
-conn_send(struct conn *conn, struct evhttp_request *request, const char *target)
+conn_use(struct conn *conn, const struct conn_user *user, void *arg)
 {
-	bool fresh = conn->uses++ == 0;
-	int fd, on = 1;
+	conn->user = user;
+	conn->arg = arg;
+	memset(conn->out, 0, sizeof conn->out);
+}
 
+void
+conn_send(struct conn *conn, const char *head, size_t head_len, const char *body, size_t body_len)
+{
+	conn->out[0] = (struct conn_piece){.p = head, .n = head_len};
+	conn->out[1] = (struct conn_piece){.p = body, .n = body_len};
 	conn->received = 0;
 	conn->first_byte_us = 0;
-	evhttp_connection_set_flags(conn->evcon, EVHTTP_CON_READ_ON_WRITE_ERROR);
-	if (fresh)
-		conn->start_us = clock_mono_us();
-	evhttp_make_request(conn->evcon, request, EVHTTP_REQ_POST, target);
-	if (!fresh) {
-		if (conn->ssl == NULL)
-			conn_write_now(conn);
-		return;
-	}
-	fd = bufferevent_getfd(conn->bev);
-	if (fd < 0)
-		return;
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (conn->uses++ == 0)
+		conn_connect(conn);
+	else
+		conn_write(conn);
 }
 
 bool
@@ -232,8 +399,7 @@ conn_is_late(const struct conn *conn)
 }
 
 bool
-conn_is_clean(const struct conn *conn)
+conn_is_ready(const struct conn *conn)
 {
-	return conn->phase == CONN_OPEN &&
-	       evbuffer_get_length(bufferevent_get_input(conn->bev)) == 0;
+	return conn->phase == CONN_OPEN && !conn->deaf && !conn_has_output(conn);
 }

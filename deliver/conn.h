@@ -1,8 +1,8 @@
-/* One outgoing connection: one evhttp connection with one TCP life, and what is known of it. */
+/* One outgoing connection: a socket, perhaps TLS, and what is known of them. */
 #ifndef DELIVER_CONN_H
 #define DELIVER_CONN_H
 
-#include <event2/http.h>
+#include <event2/event_struct.h>
 #include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,60 +11,79 @@
 
 #include "deliver/resolve.h"
 
-#define CONN_HEAD_MAX 65536 /* bytes of an answer's head, interim ones included */
-
 /*
- * CONNECT -> TLS -> OPEN, or CONNECT -> OPEN, and DEAD from any of them.  evhttp would connect a
- * second time when asked for a request after the peer closed; DEAD is what forbids that.
+ * CONNECT -> TLS -> OPEN, or CONNECT -> OPEN, and DEAD from any of them [conn_die].
+ * A dead one is only good for conn_free().
  */
 enum conn_phase { CONN_CONNECT, CONN_TLS, CONN_OPEN, CONN_DEAD };
 
 struct conn;
-typedef void conn_dead_fn(void *arg, struct conn *conn);
+
+/* Who uses a connection hears of it by these, always from the loop.  The connection may change its
+ * user meanwhile; it must not be freed. */
+struct conn_user {
+	/* Bytes of the answer came; borrowed. */
+	void (*data)(void *arg, struct conn *conn, const char *p, size_t n);
+	/* Once: it is dead. */
+	void (*end)(void *arg, struct conn *conn);
+};
 
 struct conn_opts {
 	struct event_base *base;
 	const union resolve_addr *addr; /* with the port; copied */
 	SSL *ssl;                       /* taken; NULL: plain */
 	int64_t connect_ms;             /* for TCP and TLS together; 0: no limit of its own */
-	size_t max_body;
-	/* Runs once, when the connection closed by itself, below evhttp: only take note. */
-	conn_dead_fn *dead;
-	void *arg;
+};
+
+/* What is still to be sent. */
+struct conn_piece {
+	const char *p;
+	size_t n;
 };
 
 struct conn {
-	struct evhttp_connection *evcon;
-	struct bufferevent *bev; /* evcon's */
-	SSL *ssl;                /* bev's, or NULL */
+	struct event event;
+	short watched; /* EV_READ, EV_WRITE */
+	int fd;        /* -1: there was none left */
+	SSL *ssl;      /* NULL: plain */
 	union resolve_addr addr;
-	enum conn_phase phase;
-	bool was_reset;                          /* dead: by a reset, not by an end of stream */
-	long verify_error;                       /* X509_V_*, what the peer's certificate lacks */
+	const struct conn_user *user;
+	void *arg;
+	struct conn_piece out[2];
+	enum conn_phase phase, ended_in; /* ended_in: the phase in which it died */
+	bool deaf;                       /* the peer takes no more; it may have answered before */
+	bool was_reset;                  /* dead: by a reset, not by an end of stream */
+	int error;                       /* errno that it died of; 0: an end of stream, or TLS */
+	unsigned long tls_error;         /* OpenSSL's, 0: none */
+	long verify_error;               /* X509_V_*, what the peer's certificate lacks */
 	int64_t start_us, connected_us, open_us; /* 0: not yet */
 	int64_t connect_us;                      /* limit, 0: none */
 	unsigned uses;                           /* requests so far */
 	size_t received;                         /* bytes since conn_send() */
 	int64_t first_byte_us;
-	conn_dead_fn *dead;
-	void *dead_arg;
 	void *owner; /* for the pool */
 	TAILQ_ENTRY(conn) all, idle, list;
-	bool in_idle;
 	int64_t idle_ms; /* since when */
 };
 
 struct conn *conn_new(const struct conn_opts *opts);
-void conn_free(struct conn *conn); /* closes; not below evhttp */
+void conn_free(struct conn *conn); /* closes; not from its user's functions */
 
-/* Sends a request (borrowed, evhttp_request_own()ed by the caller) and connects first if need be.
- * The request's callbacks may run before this returns. */
-void conn_send(struct conn *conn, struct evhttp_request *request, const char *target);
+/* Nobody hears of it any more; from anywhere. */
+void conn_stop(struct conn *conn);
+
+/* From now on another one hears of it; user and arg are borrowed. */
+void conn_use(struct conn *conn, const struct conn_user *user, void *arg);
+
+/* Sends head and body (borrowed until conn_use() or conn_free()) and connects first if need be.
+ * Failures are told from the loop. */
+void conn_send(
+    struct conn *conn, const char *head, size_t head_len, const char *body, size_t body_len);
 
 /* True when it used up connect_ms without being open. */
 bool conn_is_late(const struct conn *conn);
 
-/* True when the next answer cannot be mistaken: open, and nothing unread. */
-bool conn_is_clean(const struct conn *conn);
+/* True when another request may follow: open, all sent. */
+bool conn_is_ready(const struct conn *conn);
 
 #endif

@@ -45,7 +45,10 @@ struct pool {
 
 static void pool_ev_reap(evutil_socket_t fd, short what, void *arg);
 static void pool_ev_timer(evutil_socket_t fd, short what, void *arg);
-static conn_dead_fn pool_on_dead;
+static void pool_on_data(void *arg, struct conn *conn, const char *p, size_t n);
+static void pool_on_end(void *arg, struct conn *conn);
+
+static const struct conn_user pool_user = {pool_on_data, pool_on_end};
 
 struct pool *
 pool_new(const struct pool_opts *opts)
@@ -69,7 +72,6 @@ pool_leave_idle(struct pool *pool, struct conn *conn)
 
 	TAILQ_REMOVE(&pool->idle, conn, list);
 	TAILQ_REMOVE(&host->idle, conn, idle);
-	conn->in_idle = false;
 	pool->nidle--;
 }
 
@@ -166,8 +168,7 @@ pool_take(struct pool *pool, const struct url *url, bool verify)
 
 		pool_leave_idle(pool, conn);
 		/* The rules may have changed since it was opened. */
-		if (conn_is_clean(conn) &&
-		    egress_refusal(pool->opts.egress, &conn->addr.sa) == NULL)
+		if (egress_refusal(pool->opts.egress, &conn->addr.sa) == NULL)
 			return conn;
 		pool_end(pool, conn);
 		if (last)
@@ -204,9 +205,6 @@ pool_open(struct pool *pool, const struct url *url, bool verify, const union res
 	    .base = pool->opts.base,
 	    .addr = addr,
 	    .connect_ms = connect_ms,
-	    .max_body = pool->opts.max_body,
-	    .dead = pool_on_dead,
-	    .arg = pool,
 	};
 	struct pool_host *host;
 	struct conn *conn;
@@ -243,7 +241,7 @@ pool_give(struct pool *pool, struct conn *conn)
 	struct pool_host *host = conn->owner;
 
 	conn->idle_ms = clock_mono_ms();
-	conn->in_idle = true;
+	conn_use(conn, &pool_user, pool);
 	TAILQ_INSERT_HEAD(&pool->idle, conn, list);
 	TAILQ_INSERT_HEAD(&host->idle, conn, idle);
 	if (++pool->nidle > pool->opts.max_idle)
@@ -258,12 +256,21 @@ pool_close(struct pool *pool, struct conn *conn)
 	pool_end(pool, conn);
 }
 
-void
+/* Closes one from anywhere: in this turn of the loop, or the next. */
+static void
 pool_discard(struct pool *pool, struct conn *conn)
 {
+	conn_stop(conn);
 	if (TAILQ_EMPTY(&pool->dead))
 		event_active(&pool->reap, EV_TIMEOUT, 0);
 	TAILQ_INSERT_TAIL(&pool->dead, conn, list);
+}
+
+static void
+pool_drop_idle(struct pool *pool, struct conn *conn)
+{
+	pool_leave_idle(pool, conn);
+	pool_discard(pool, conn);
 }
 
 void
@@ -271,22 +278,23 @@ pool_yield(struct pool *pool)
 {
 	struct conn *oldest = TAILQ_LAST(&pool->idle, pool_list);
 
-	if (oldest == NULL)
-		return;
-	pool_leave_idle(pool, oldest);
-	pool_discard(pool, oldest);
+	if (oldest != NULL)
+		pool_drop_idle(pool, oldest);
 }
 
-/* Below evhttp: one in use is its user's to hand back, an idle one is ours. */
+/* Nobody asked: whatever it is, it would be taken for the next answer. */
 static void
-pool_on_dead(void *arg, struct conn *conn)
+pool_on_data(void *arg, struct conn *conn, const char *p, size_t n)
 {
-	struct pool *pool = arg;
+	(void)p;
+	(void)n;
+	pool_drop_idle(arg, conn);
+}
 
-	if (!conn->in_idle)
-		return;
-	pool_leave_idle(pool, conn);
-	pool_discard(pool, conn);
+static void
+pool_on_end(void *arg, struct conn *conn)
+{
+	pool_drop_idle(arg, conn);
 }
 
 static void

@@ -12,7 +12,7 @@ struct pool_opts {
 	struct event_base *base;
 	const struct egress *egress; /* borrowed */
 	struct tls *tls;             /* borrowed */
-	size_t max_body, max_idle, max_open;
+	size_t max_idle, max_open;
 	int64_t idle_ms;
 };
 
@@ -24,12 +24,10 @@ struct conn *pool_take(struct pool *pool, const struct url *url, bool verify);
 /* A new one to addr; NULL when TLS refuses the name. */
 struct conn *pool_open(struct pool *pool, const struct url *url, bool verify,
     const union resolve_addr *addr, int64_t connect_ms);
-/* Back after use; it must be clean. */
+/* Back after use: ready for another request (conn_is_ready()). */
 void pool_give(struct pool *pool, struct conn *conn);
-/* Closes one that was in use; not below evhttp. */
+/* Closes one that was in use; not from its user's functions. */
 void pool_close(struct pool *pool, struct conn *conn);
-/* The same, from anywhere: in the next turn of the loop. */
-void pool_discard(struct pool *pool, struct conn *conn);
 /* Closes the oldest idle one, from anywhere: there are no file descriptors left. */
 void pool_yield(struct pool *pool);
 

@@ -2,8 +2,6 @@
 #include "deliver/post.h"
 
 #include <arpa/inet.h>
-#include <event2/buffer.h>
-#include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,8 +11,8 @@
 #include "deliver/post_priv.h"
 #include "deliver/words.h"
 
-/* Smaller bodies are cheaper to copy than to reference. */
-#define POST_COPY_MAX 4096
+/* Smaller bodies share a TLS record with the head. */
+#define POST_COPY_MAX 8192
 
 static resolve_done_fn post_on_addresses;
 
@@ -48,70 +46,34 @@ post_settle(struct post *post, int status, const char *message)
 }
 
 static void
-post_add_header(struct evhttp_request *request, const char *name, const char *value)
+post_add_header(struct buf *head, const char *name, const char *value)
 {
-	evhttp_add_header(evhttp_request_get_output_headers(request), name, value);
-}
-
-static struct evhttp_request *
-post_new_request(struct post *post)
-{
-	struct evhttp_request *request = post_answer_request(post);
-	struct evbuffer *output = evhttp_request_get_output_buffer(request);
-
-	if (post->body_len <= POST_COPY_MAX)
-		evbuffer_add(output, post->body, post->body_len);
-	else
-		evbuffer_add_reference(output, post->body, post->body_len, NULL, NULL);
-	return request;
+	buf_adds(head, name);
+	buf_adds(head, ": ");
+	buf_adds(head, value);
+	buf_adds(head, "\r\n");
 }
 
 static void
 post_compose(struct post *post, const struct post_request *from)
 {
-	struct evhttp_request *request = post_new_request(post);
-	char length[24];
-	char *p = length + sizeof length;
-	size_t n = post->body_len;
+	struct buf *head = &post->head;
 
-	*--p = '\0';
-	do
-		*--p = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	post_add_header(request, "Host", post->url->authority);
-	post_add_header(request, "Content-Length", p);
-	post_add_header(request, "User-Agent", post->poster->user_agent);
+	buf_adds(head, "POST ");
+	buf_adds(head, post->url->target);
+	buf_adds(head, " HTTP/1.1\r\n");
+	post_add_header(head, "Host", post->url->authority);
+	buf_adds(head, "Content-Length: ");
+	buf_addu(head, post->body_len);
+	buf_adds(head, "\r\n");
+	post_add_header(head, "User-Agent", post->poster->user_agent);
 	for (size_t i = 0; i < from->nheaders; i++)
-		post_add_header(request, from->headers[i].name, from->headers[i].value);
-	post->request = request;
-}
-
-/* A request that went wrong cannot be sent again, but it still has the headers. */
-static void
-post_recompose(struct post *post)
-{
-	struct evhttp_request *old = post->request;
-	struct evkeyval *header;
-
-	post->request = post_new_request(post);
-	TAILQ_FOREACH(header, evhttp_request_get_output_headers(old), next)
-	post_add_header(post->request, header->key, header->value);
-	evhttp_request_free(old);
-}
-
-static void
-post_exchange(struct post *post, struct conn *conn)
-{
-	post->conn = conn;
-	post->error = -1;
-	post->error_no = 0;
-	post->reusable = true;
-	post->result.starved = false;
-	post->body_seen = 0;
-	post->result.reused = conn->uses > 0;
-	post->sent_us = clock_mono_us();
-	post_enter(post, POST_EXCHANGE);
-	conn_send(conn, post->request, post->url->target);
+		post_add_header(head, from->headers[i].name, from->headers[i].value);
+	buf_adds(head, "\r\n");
+	if (post->url->tls && post->body_len <= POST_COPY_MAX) {
+		buf_add(head, post->body, post->body_len);
+		post->body_len = 0;
+	}
 }
 
 /* Each address but the last has its share of what is left of the time. */
@@ -236,8 +198,6 @@ post_release(struct post *post)
 	if (post->conn != NULL)
 		pool_close(post->poster->pool, post->conn);
 	post->conn = NULL;
-	evhttp_request_free(post->request);
-	post->request = NULL;
 }
 
 void
@@ -253,7 +213,6 @@ post_again(struct post *post)
 {
 	pool_close(post->poster->pool, post->conn);
 	post->conn = NULL;
-	post_recompose(post);
 	if (post->tried > 0)
 		post_connect(post);
 	else
@@ -275,8 +234,10 @@ post_finish(struct post *post)
 {
 	post_release(post);
 	post_count(&post->poster->totals, &post->result);
-	post->result.body = post->kept.len > 0 ? buf_str(&post->kept) : "";
-	post->result.body_len = post->kept.len;
+	post->result.body = buf_str(&post->answer.body);
+	post->result.body_len = post->answer.body.len;
+	if (post->answer.retry_after[0] != '\0')
+		post->result.retry_after = post->answer.retry_after;
 	post->fn(post->arg, &post->result);
 }
 
@@ -294,6 +255,6 @@ post_expire(struct post *post)
 	if (post->conn != NULL)
 		words = words_timeout(post->conn);
 	post->result.timed_out = true;
-	post_answer_phases(post);
+	post_phases(post);
 	post_settle(post, 0, words);
 }

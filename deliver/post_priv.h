@@ -3,10 +3,10 @@
 #define DELIVER_POST_PRIV_H
 
 #include <event2/event_struct.h>
-#include <event2/http.h>
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "deliver/answer.h"
 #include "deliver/pool.h"
 #include "deliver/post.h"
 #include "deliver/resolve.h"
@@ -18,12 +18,13 @@
  * NEW -> RESOLVE        no open connection, and the name is not known   [post_begin]
  * NEW, AGAIN -> EXCHANGE over an idle connection or a fresh one         [post_exchange]
  * RESOLVE -> EXCHANGE   the addresses are allowed                       [post_on_addresses]
- * EXCHANGE -> BODY      the head of a valid answer: the status stands   [post_on_head]
+ * EXCHANGE -> BODY      the head of a valid answer: the status stands   [post_on_data]
  * EXCHANGE -> AGAIN     the next address, or an idle connection was
- *                       closed by the peer as we used it                [post_on_failure]
+ *                       closed by the peer as we used it                [post_on_end]
  * any -> DONE           with a result                                   [post_settle]
  *
- * AGAIN and DONE wait in the poster's queue: evhttp may be above us on the stack until then.
+ * AGAIN and DONE wait in the poster's queue: post_start() or the connection may be above us on the
+ * stack until then.
  */
 enum post_state { POST_NEW, POST_RESOLVE, POST_EXCHANGE, POST_BODY, POST_AGAIN, POST_DONE };
 
@@ -38,19 +39,14 @@ struct post {
 	bool verify;
 	const void *body; /* borrowed */
 	size_t body_len;
-	struct evhttp_request *request; /* owned; evhttp borrows it while conn is set */
+	struct buf head; /* the request's head, and its body too where a copy is cheaper */
+	struct answer answer;
 	struct conn *conn;
-	bool reusable; /* the answer's framing leaves the connection usable */
 	struct resolve_wait wait;
 	union resolve_addr addrs[POST_TRIES];
 	size_t naddrs, tried;
-	int error;    /* enum evhttp_request_error of the exchange, -1: none */
-	int error_no; /* errno that came with it */
 	int64_t start_us, deadline_us, sent_us;
 	struct post_result result;
-	struct buf kept;  /* of the answer's body */
-	size_t body_seen; /* bytes of it so far */
-	char retry_after[64];
 	char message[384];
 	bool queued;
 	TAILQ_ENTRY(post) link; /* by deadline; when free: the free list */
@@ -79,7 +75,7 @@ struct post *poster_add(struct poster *poster, int64_t timeout_ms);
 void poster_remove(struct post *post); /* frees it */
 void poster_enqueue(struct post *post);
 
-/* post.c: called from the loop, never below evhttp. */
+/* post.c: called from the loop, never below a connection. */
 void post_again(struct post *post);   /* AGAIN has come to its turn */
 void post_finish(struct post *post);  /* DONE has: runs fn */
 void post_expire(struct post *post);  /* the deadline passed */
@@ -89,8 +85,8 @@ void post_release(struct post *post); /* gives up what it holds, without a callb
 void post_enter(struct post *post, enum post_state state);
 void post_settle(struct post *post, int status, const char *message);
 
-/* post_answer.c */
-struct evhttp_request *post_answer_request(struct post *post); /* its callbacks set; gives it */
-void post_answer_phases(struct post *post);                    /* fills in the result's times */
+/* post_exchange.c: sends it over a connection, which is the post's from now on. */
+void post_exchange(struct post *post, struct conn *conn);
+void post_phases(struct post *post); /* fills in the result's times */
 
 #endif

@@ -26,7 +26,6 @@ poster_new(const struct poster_opts *opts, char **why)
 	struct pool_opts pool = {
 	    .base = opts->base,
 	    .egress = opts->egress,
-	    .max_body = opts->max_body,
 	    .max_idle = opts->max_idle,
 	    .max_open = opts->max_open,
 	    .idle_ms = opts->idle_ms,
@@ -121,18 +120,21 @@ struct post *
 poster_add(struct poster *poster, int64_t timeout_ms)
 {
 	struct post *post = TAILQ_FIRST(&poster->spare);
-	struct buf kept = {0};
+	struct answer answer = {0};
+	struct buf head = {0};
 
 	if (post != NULL) {
 		TAILQ_REMOVE(&poster->spare, post, link);
 		poster->nspare--;
-		kept = post->kept;
+		answer = post->answer;
+		head = post->head;
 	} else {
 		post = xmalloc(sizeof *post);
 	}
 	memset(post, 0, sizeof *post);
-	post->kept = kept;
-	buf_reset(&post->kept);
+	post->answer = answer;
+	post->head = head;
+	buf_reset(&post->head);
 	post->poster = poster;
 	post->start_us = clock_mono_us();
 	post->deadline_us = post->start_us + timeout_ms * 1000;
@@ -153,7 +155,8 @@ poster_unqueue(struct post *post)
 static void
 poster_discard(struct post *post)
 {
-	buf_clear(&post->kept);
+	answer_clear(&post->answer);
+	buf_clear(&post->head);
 	free(post);
 }
 

@@ -1,22 +1,18 @@
-/* Why a POST had no answer: from errno, OpenSSL's and evhttp's errors to words. */
+/* Why a POST had no answer: from errno and OpenSSL's errors to words. */
 #include "deliver/words.h"
 
 #include <errno.h>
-#include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 
-const char *
-words_connect(const struct conn *conn, int error)
+static const char *
+words_connect(const struct conn *conn)
 {
 	const char *text;
 
-	if (conn_is_late(conn))
-		return words_timeout(conn);
-	switch (error) {
-	case 0:
+	switch (conn->error) {
 	case ECONNREFUSED:
 		return "connection refused";
 	case ENETUNREACH:
@@ -31,19 +27,16 @@ words_connect(const struct conn *conn, int error)
 	case ENFILE:
 		return "no file descriptor left for a connection";
 	default:
-		text = strerrordesc_np(error);
+		text = strerrordesc_np(conn->error);
 		return text != NULL ? text : "cannot connect";
 	}
 }
 
-const char *
+static const char *
 words_tls(const struct conn *conn, char *buf, size_t cap)
 {
-	unsigned long error = bufferevent_get_openssl_error(conn->bev);
-	const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+	const char *reason = conn->tls_error != 0 ? ERR_reason_error_string(conn->tls_error) : NULL;
 
-	if (conn_is_late(conn))
-		return words_timeout(conn);
 	if (conn->verify_error == X509_V_ERR_HOSTNAME_MISMATCH)
 		return "TLS: the certificate is for another host name";
 	if (conn->verify_error == X509_V_ERR_IP_ADDRESS_MISMATCH)
@@ -56,16 +49,11 @@ words_tls(const struct conn *conn, char *buf, size_t cap)
 	return buf;
 }
 
-const char *
-words_exchange(const struct conn *conn, int http_error, char *buf, size_t cap)
+static const char *
+words_exchange(const struct conn *conn, char *buf, size_t cap)
 {
-	unsigned long error = conn->ssl != NULL ? bufferevent_get_openssl_error(conn->bev) : 0;
-	const char *reason = error != 0 ? ERR_reason_error_string(error) : NULL;
+	const char *reason = conn->tls_error != 0 ? ERR_reason_error_string(conn->tls_error) : NULL;
 
-	if (conn->received > CONN_HEAD_MAX)
-		return "answer head over the limit";
-	if (http_error == EVREQ_HTTP_INVALID_HEADER || http_error == EVREQ_HTTP_DATA_TOO_LONG)
-		return "the answer is not valid HTTP";
 	/* TLS 1.3: a server that wants another certificate says so after the handshake. */
 	if (reason != NULL && conn->received == 0) {
 		snprintf(buf, cap, "TLS: %s", reason);
@@ -78,9 +66,21 @@ words_exchange(const struct conn *conn, int http_error, char *buf, size_t cap)
 }
 
 const char *
+words_end(const struct conn *conn, char *buf, size_t cap)
+{
+	if (conn_is_late(conn))
+		return words_timeout(conn);
+	if (conn->ended_in == CONN_CONNECT)
+		return words_connect(conn);
+	if (conn->ended_in == CONN_TLS)
+		return words_tls(conn, buf, cap);
+	return words_exchange(conn, buf, cap);
+}
+
+const char *
 words_timeout(const struct conn *conn)
 {
-	switch (conn->phase) {
+	switch (conn->phase == CONN_DEAD ? conn->ended_in : conn->phase) {
 	case CONN_CONNECT:
 		return "timed out while connecting";
 	case CONN_TLS:

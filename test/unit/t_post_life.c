@@ -96,8 +96,9 @@ test_not_pooled(void **state)
 	    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 4\r\n\r\n",
 	    "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 500 X\r\n\r\n",
 	    "HTTP/1.1 204 No\r\nContent-Length: 4\r\n\r\n",
-	    "HTTP/1.1 103 Early Hints\r\n\r\n",
-	    "HTTP/1.1 103 Early Hints\r\nContent-Length: 0\r\n\r\n",
+	    "HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nX: y\r\n z\r\nContent-Length: 0\r\n\r\n",
 	    "HTTP/1.1 200 OK\r\nConnection: x\r\nTransfer-Encoding: gzip\r\n\r\n",
 	    "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n",
 	};
