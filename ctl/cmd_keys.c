@@ -17,7 +17,7 @@ struct keys_row {
 /* doc/redis.md */
 static const struct keys_row keys_rows[] = {
     {"wh:", true, "", "hash", "HLEN", "the webhook"},
-    {"q:", true, "", "zset", "ZCARD", "what is owed: due times, or ends of leases (.5)"},
+    {"q:", true, "", "zset", "ZCARD", "what is owed: due times, or ends of leases (odd)"},
     {"rt:", true, "", "hash", "HLEN", "attempts made and copies of events"},
     {"q:", true, ":alert", "zset", "ZCARD", "alert notices owed"},
     {"rt:", true, ":alert", "hash", "HLEN", "these notices"},

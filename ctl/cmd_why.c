@@ -121,6 +121,7 @@ cmd_why_queue(struct why *why, const char *webhook, char text[64])
 {
 	struct buf key = {0};
 	char score[32] = "", date[DATETIME_LEN + 1];
+	int64_t at;
 	int code;
 
 	text[0] = '\0';
@@ -132,8 +133,9 @@ cmd_why_queue(struct why *why, const char *webhook, char text[64])
 	buf_clear(&key);
 	if (score[0] == '\0')
 		return code;
-	datetime_format(date, strtoll(score, NULL, 10));
-	snprintf(text, 64, "%s %s", strchr(score, '.') != NULL ? "leased until" : "due at", date);
+	at = strtoll(score, NULL, 10);
+	datetime_format(date, at);
+	snprintf(text, 64, "%s %s", at % 2 != 0 ? "leased until" : "due at", date);
 	return code;
 }
 

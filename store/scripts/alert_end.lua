@@ -10,10 +10,10 @@ for i = 3, #ARGV, 4 do
 	local locator = ARGV[i + 1]
 	local held = redis.call('ZSCORE', queue, locator)
 	local copy = redis.call('HGET', copies, locator)
-	if held and copy and (what == 'ack' or tonumber(held) == tonumber(ARGV[i]) + 0.5) then
+	if held and copy and (what == 'ack' or tonumber(held) == tonumber(ARGV[i])) then
 		done = done + 1
 		if what == 'retry' then
-			local at = int(now_ms() + ARGV[i + 3])
+			local at = wait_score(now_ms() + ARGV[i + 3] + 1) -- not too early
 			redis.call('HSET', copies, locator, ARGV[i + 2] .. ' '
 				.. string.sub(copy, string.find(copy, ' ', 1, true) + 1))
 			redis.call('ZADD', queue, at, locator)

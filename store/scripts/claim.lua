@@ -16,7 +16,8 @@ local BYTES_MAX = 4 * 1024 * 1024
 local SWEEP_MAX = 100
 local now = now_ms()
 local due = p .. 'due'
-local out = { int(now), int(now + lease_ms), '', '', '' }
+local lease = lease_score(now + lease_ms)
+local out = { int(now), lease, '', '', '' }
 local swept = {}
 out[6] = swept
 local full = {}
@@ -61,7 +62,7 @@ local function sweep(webhook, tenant, fate, trigger)
 		if bytes >= BYTES_MAX then
 			break
 		end
-		if score % 1 == 0 or score <= now then
+		if score % 2 == 0 or score <= now then
 			gone[#gone + 1] = locator
 			if string.find(fate, '^divert') then
 				local attempts, copy = owed(webhook, tenant, locator)
@@ -93,14 +94,13 @@ local function claim(name, tenant, version)
 	local members = redis.call('ZRANGE', queue, '-inf', now, 'BYSCORE', 'LIMIT', 0,
 		math.min(each, wanted))
 	local leases, group = {}, { name, tenant, version }
-	local score = lease_score(now + lease_ms)
 	for _, locator in ipairs(members) do
 		if bytes >= BYTES_MAX then
 			break
 		end
 		local event = event_of(name, tenant, locator)
 		if event then
-			leases[#leases + 1] = score
+			leases[#leases + 1] = lease
 			leases[#leases + 1] = locator
 			group[#group + 1] = event
 			wanted = wanted - 1
@@ -157,6 +157,6 @@ end
 local later = redis.call('ZRANGE', due, '(' .. int(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1,
 	'WITHSCORES')
 if later[2] then
-	out[4] = int(math.ceil(later[2]))
+	out[4] = later[2]
 end
 return out

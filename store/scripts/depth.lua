@@ -14,8 +14,8 @@ local earliest
 local function tally(queue)
 	local all = redis.call('ZCARD', queue)
 	local is_due = redis.call('ZCOUNT', queue, '-inf', now)
-	-- a lease ends within a lease's time, and half a ms
-	local later = redis.call('ZCOUNT', queue, int(now + lease_ms + 1), '+inf')
+	-- a lease ends within a lease's time, and a ms
+	local later = redis.call('ZCOUNT', queue, int(now + lease_ms + 2), '+inf')
 	out[6] = out[6] + is_due
 	out[7] = out[7] + all - is_due - later
 	out[8] = out[8] + later
@@ -41,6 +41,6 @@ for i = FIRST, #ARGV do
 	end
 end
 if earliest then
-	out[2] = int(math.ceil(earliest))
+	out[2] = int(earliest)
 end
 return out

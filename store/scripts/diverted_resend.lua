@@ -25,7 +25,7 @@ if ARGV[3] == '' then
 	all = redis.call('ZRANGE', dvx, ARGV[4] == '' and '-' or '(' .. ARGV[4], '[' .. last, 'BYLEX',
 		'LIMIT', 0, STEP)
 end
-local now, bytes, n, at = int(now_ms()), 0, 0, ''
+local now, bytes, n, at = wait_score(now_ms()), 0, 0, ''
 for _, locator in ipairs(all) do
 	if bytes >= BYTES_MAX then
 		break

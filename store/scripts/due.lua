@@ -7,6 +7,6 @@
 local out = { int(now_ms()) }
 for i = 1, #ARGV do
 	local first = redis.call('ZRANGE', ARGV[i] .. 'due', 0, 0, 'WITHSCORES')
-	out[#out + 1] = first[2] and int(math.ceil(first[2])) or ''
+	out[#out + 1] = first[2] or ''
 end
 return out

@@ -11,7 +11,7 @@ local webhook, kept, locator, number = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
 local trigger, message, what = ARGV[9], ARGV[10], ARGV[13]
 local queue, key = p .. 'q:' .. webhook, p .. 'wh:' .. webhook
 local held = redis.call('ZSCORE', queue, locator)
-if not held or tonumber(held) ~= tonumber(ARGV[3]) + 0.5 then
+if not held or tonumber(held) ~= tonumber(ARGV[3]) then
 	return { 'gone' }
 end
 local state = redis.call('HMGET', key, 'version', 'tenant', 'subs', 'fate', 'suspendedAt', 'enabled')
@@ -23,7 +23,7 @@ if state[1] ~= ARGV[12] then
 end
 
 local now = now_ms()
-local next_at = what == 'retry' and int(now + ARGV[14])
+local next_at = what == 'retry' and wait_score(now + ARGV[14] + 1) -- not too early
 if next_at then
 	redis.call('HSET', p .. 'rt:' .. webhook, locator, number .. ' ' .. ARGV[15])
 	redis.call('ZADD', queue, next_at, locator)

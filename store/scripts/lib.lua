@@ -15,9 +15,14 @@ local function int(n)
 	return string.format('%.0f', n)
 end
 
--- The score of a lease: its end, and .5 to tell it from a wait.
-local function lease_score(ends)
-	return string.format('%.1f', ends + 0.5)
+-- Scores of a queue: an even number of ms is a wait, an odd one the end of a lease.  They are whole
+-- because Redis prints and parses fractions slowly, and does it for each entry that it passes.
+local function wait_score(ms)
+	return int(ms - ms % 2)
+end
+
+local function lease_score(ms)
+	return int(ms + 1 - ms % 2)
 end
 
 -- A queue's place in the wake-up index: may be early, never late.
@@ -170,8 +175,8 @@ local function alert(webhook, suffix, about)
 		.. ',"suppressed":' .. (last[2] or '0') .. '}'
 	local copy = copy_of(locator, int(now), { type = 'webhook.delivery.failed', data = data })
 	redis.call('HSET', p .. 'rt:' .. webhook .. ':alert', locator, '0 ' .. copy)
-	redis.call('ZADD', p .. 'q:' .. webhook .. ':alert', int(now), locator)
-	wake(webhook .. ':alert', int(now))
+	redis.call('ZADD', p .. 'q:' .. webhook .. ':alert', wait_score(now), locator)
+	wake(webhook .. ':alert', wait_score(now))
 	return true
 end
 

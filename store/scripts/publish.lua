@@ -88,8 +88,7 @@ for i = first, last, EACH do
 end
 
 local now = now_ms()
-local ends = int(now + lease_ms)
-local leased, waiting = ends .. '.5', int(now)
+local leased, waiting = lease_score(now + lease_ms), wait_score(now)
 local full = {}
 for i = 1, nfull do
 	full[ARGV[14 + i]] = true
@@ -112,7 +111,7 @@ end
 
 -- From here on it writes.
 local events = p .. 'ev:' .. tenant
-local out = { 'ok', ends }
+local out = { 'ok', leased }
 local locators = {}
 local request, last_ms, last_ms_text
 

@@ -4,11 +4,11 @@
 -- Returns how many were handed back.
 local webhook = ARGV[1]
 local queue = p .. 'q:' .. webhook
-local now = int(now_ms())
+local now = wait_score(now_ms())
 local back = 0
 for i = 3, #ARGV, 2 do
 	local held = redis.call('ZSCORE', queue, ARGV[i + 1])
-	if held and tonumber(held) == tonumber(ARGV[i]) + 0.5 then
+	if held and tonumber(held) == tonumber(ARGV[i]) then
 		redis.call('ZADD', queue, now, ARGV[i + 1])
 		back = back + 1
 	end

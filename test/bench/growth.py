@@ -96,7 +96,7 @@ def fill_queue(where, prefix, webhook, entries):
         for at in range(0, entries, 500):
             pairs = []
             for i in range(at, min(at + 500, entries)):
-                pairs += [due + i, base32(due, 10) + base32(i, 16)]
+                pairs += [due + 2 * i, base32(due, 10) + base32(i, 16)]
             yield ("ZADD", f"{prefix}q:{webhook}", *pairs)
         if entries:
             yield ("ZADD", f"{prefix}due", due, webhook)

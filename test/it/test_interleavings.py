@@ -94,7 +94,7 @@ def test_a_notice_that_has_nowhere_to_go_any_more(new_redis, new_evhookd, receiv
     keys = Keys(tenant)
     name = webhook["locator"] + ":alert"
     queue, copies = keys.queue(name), keys.retries(name)
-    until(lambda: redis.client.zscore(queue, alerts.ids()[0]) % 1 == 0, "the notice waits")
+    until(lambda: redis.client.zscore(queue, alerts.ids()[0]) % 2 == 0, "the notice waits")
     copy = redis.client.hgetall(copies)
     tenant.update(webhook, failureHandling={"removeAlertEndpoint": True})
     for _ in range(2):  # two notices were waiting for their retries
