@@ -23,7 +23,7 @@ static const struct keys_row keys_rows[] = {
     {"rt:", true, ":alert", "hash", "HLEN", "these notices"},
     {"dv:", true, "", "hash", "HLEN", "diverted events"},
     {"dvx:", true, "", "zset", "ZCARD", "their order"},
-    {"at:", true, "", "stream", "XLEN", "attempts"},
+    {"at:", true, "", "list", "LLEN", "attempts"},
     {"st:", true, "", "hash", "HLEN", "counters"},
     {"whs:", false, "", "zset", "ZCARD", "the tenant's webhooks"},
     {"ev:", false, "", "stream", "XLEN", "the tenant's events"},

@@ -1,41 +1,119 @@
-/* The log of a webhook's attempts. */
+/*
+ * The log of a webhook's attempts.
+ *
+ * A record is a line of words: when it ended, outcome, when the next attempt is due (0: never),
+ * event, type, attempt, status, ms, trigger ("-" for none).  The first three are the scripts'. With
+ * a message or a response two lines follow, the message and the response, which may have more.
+ */
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/attempts.h"
+#include "store/queue.h"
 #include "store/store_internal.h"
+
+static void
+attempts_write(struct buf *text, const struct attempt *attempt)
+{
+	buf_add(text, attempt->event.s, ULID_LEN);
+	buf_addc(text, ' ');
+	buf_adds(text, attempt->type);
+	buf_addc(text, ' ');
+	buf_addu(text, attempt->number);
+	buf_addc(text, ' ');
+	buf_addi(text, attempt->status);
+	buf_addc(text, ' ');
+	buf_addi(text, attempt->duration_ms);
+	buf_addc(text, ' ');
+	buf_adds(text, attempt->trigger[0] == '\0' ? "-" : attempt->trigger);
+	if (attempt->message[0] == '\0' && attempt->response_len == 0)
+		return;
+	buf_addc(text, '\n');
+	for (const char *s = attempt->message; *s != '\0'; s++)
+		buf_addc(text, *s == '\n' ? ' ' : *s);
+	buf_addc(text, '\n');
+	buf_add(text, attempt->response, attempt->response_len);
+}
+
+void
+attempts_arg(struct redis_cmd *cmd, const struct attempt *attempts, size_t n)
+{
+	struct buf text = {0};
+
+	for (size_t i = 0; i < n; i++) {
+		buf_reset(&text);
+		attempts_write(&text, &attempts[i]);
+		redis_arg(cmd, text.data, text.len);
+	}
+	buf_clear(&text);
+}
+
+/* Cuts the next word or line off; "" at the end. */
+static const char *
+attempts_cut(char **at, const char *stop)
+{
+	const char *word = strsep(at, stop);
+
+	return word == NULL ? "" : word;
+}
+
+static int64_t
+attempts_cut_int(char **at)
+{
+	return strtoll(attempts_cut(at, " "), NULL, 10);
+}
+
+/* Cuts a record up into its row. */
+static void
+attempts_read(struct attempt_row *row, char *record, size_t len)
+{
+	char *rest = record;
+	char *line = strsep(&rest, "\n");
+
+	row->timestamp = attempts_cut_int(&line);
+	row->outcome = attempts_cut(&line, " ");
+	row->next_at = attempts_cut_int(&line);
+	row->event = attempts_cut(&line, " ");
+	row->type = attempts_cut(&line, " ");
+	row->number = attempts_cut_int(&line);
+	row->status = attempts_cut_int(&line);
+	row->duration_ms = attempts_cut_int(&line);
+	row->trigger = attempts_cut(&line, " ");
+	if (strcmp(row->trigger, "-") == 0)
+		row->trigger = "";
+	row->message = attempts_cut(&rest, "\n");
+	row->response = rest == NULL ? "" : rest;
+	row->response_len = rest == NULL ? 0 : len - (size_t)(rest - record);
+}
+
+/* All records behind the reply's first element; *texts is where the rows' parts live. */
+static struct attempt_row *
+attempts_read_all(const redisReply *reply, char **texts)
+{
+	struct attempt_row *rows = xcalloc(reply->elements, sizeof *rows);
+	size_t room = 0, len;
+	char *text;
+
+	for (size_t i = 1; i < reply->elements; i++) {
+		reply_text(reply, i, &len);
+		room += len + 1;
+	}
+	text = *texts = xmalloc(room + 1);
+	for (size_t i = 1; i < reply->elements; i++) {
+		const char *record = reply_text(reply, i, &len);
+
+		memcpy(text, record, len);
+		text[len] = '\0';
+		attempts_read(&rows[i - 1], text, len);
+		text += len + 1;
+	}
+	return rows;
+}
 
 struct attempts_op {
 	attempts_list_fn *fn;
 	void *arg;
 };
-
-static const char *
-attempts_text(const redisReply *fields, const char *name, size_t *n)
-{
-	const redisReply *value = reply_field(fields, name);
-
-	if (n != NULL)
-		*n = value == NULL ? 0 : value->len;
-	return value == NULL ? "" : value->str;
-}
-
-static void
-attempts_read(struct attempt_row *row, const redisReply *entry)
-{
-	const redisReply *fields = entry->element[1];
-
-	row->timestamp = strtoll(reply_text(entry, 0, NULL), NULL, 10);
-	row->event = attempts_text(fields, "event", NULL);
-	row->type = attempts_text(fields, "type", NULL);
-	row->outcome = attempts_text(fields, "outcome", NULL);
-	row->number = reply_field_int(fields, "attempt");
-	row->status = reply_field_int(fields, "status");
-	row->duration_ms = reply_field_int(fields, "ms");
-	row->trigger = attempts_text(fields, "trigger", NULL);
-	row->message = attempts_text(fields, "message", NULL);
-	row->response = attempts_text(fields, "response", &row->response_len);
-	row->next_at = reply_field_int(fields, "next");
-}
 
 static void
 attempts_on_list(void *arg, enum answer answer, const redisReply *reply)
@@ -43,20 +121,18 @@ attempts_on_list(void *arg, enum answer answer, const redisReply *reply)
 	struct attempts_op *op = arg;
 	enum store_err err = store_judge("attempt_list", answer, reply);
 	struct attempt_row *rows = NULL;
-	size_t n = 0;
+	char *texts = NULL;
 
 	if (err == STORE_OK && !reply_is_array(reply, 1))
 		err = STORE_UNAVAILABLE;
 	if (err == STORE_OK && reply_is(reply, 0, "missing"))
 		err = STORE_MISSING;
-	if (err == STORE_OK) {
-		rows = xcalloc(reply->elements, sizeof *rows);
-		for (size_t i = 1; i < reply->elements; i++)
-			if (reply_is_array(reply->element[i], 2))
-				attempts_read(&rows[n++], reply->element[i]);
-	}
-	op->fn(op->arg, err, rows, n, err == STORE_OK && reply_is(reply, 0, "1"));
+	if (err == STORE_OK)
+		rows = attempts_read_all(reply, &texts);
+	op->fn(op->arg, err, rows, rows == NULL ? 0 : reply->elements - 1,
+	    err == STORE_OK && reply_is(reply, 0, "1"));
 	free(rows);
+	free(texts);
 	free(op);
 }
 

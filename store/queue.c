@@ -41,14 +41,9 @@ queue_ack(struct store *store, const struct uuid *tenant, const struct ulid *web
 
 	redis_arg(cmd, webhook->s, ULID_LEN);
 	redis_argi(cmd, attempts_kept);
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		redis_arg(cmd, attempts[i].event.s, ULID_LEN);
-		redis_argi(cmd, attempts[i].number);
-		redis_args(cmd, attempts[i].type);
-		redis_argi(cmd, attempts[i].status);
-		redis_argi(cmd, attempts[i].duration_ms);
-		redis_arg(cmd, attempts[i].response, attempts[i].response_len);
-	}
+	attempts_arg(cmd, attempts, n);
 	redis_send(store->redis, cmd, queue_on_end, queue_op_new("ack", fn, arg));
 }
 
@@ -115,11 +110,9 @@ queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *we
 	redis_arg(cmd, attempt->event.s, ULID_LEN);
 	redis_argi(cmd, attempt->number);
 	redis_args(cmd, attempt->type);
-	redis_argi(cmd, attempt->status);
-	redis_argi(cmd, attempt->duration_ms);
 	redis_args(cmd, attempt->trigger);
 	redis_args(cmd, attempt->message);
-	redis_arg(cmd, attempt->response, attempt->response_len);
+	attempts_arg(cmd, attempt, 1);
 	redis_argi(cmd, failure->version);
 	redis_args(cmd, verdict_name(judgement->verdict));
 	redis_argi(cmd, judgement->delay_ms);
@@ -157,14 +150,8 @@ queue_record_test(struct store *store, const struct uuid *tenant, const struct u
 
 	redis_arg(cmd, webhook->s, ULID_LEN);
 	redis_argi(cmd, attempts_kept);
-	redis_arg(cmd, attempt->event.s, ULID_LEN);
-	redis_args(cmd, attempt->type);
 	redis_args(cmd, attempt->trigger[0] == '\0' ? "delivered" : "failed");
-	redis_argi(cmd, attempt->status);
-	redis_argi(cmd, attempt->duration_ms);
-	redis_args(cmd, attempt->trigger);
-	redis_args(cmd, attempt->message);
-	redis_arg(cmd, attempt->response, attempt->response_len);
+	attempts_arg(cmd, attempt, 1);
 	redis_send(store->redis, cmd, queue_on_end, queue_op_new("attempt", fn, arg));
 }
 

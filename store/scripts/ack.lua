@@ -1,29 +1,27 @@
 #!lua flags=allow-oom
 -- Ends deliveries of one webhook that were answered with 2xx: delivered is delivered, whatever the
 -- lease says by now.
--- ARGV: webhook, --attempts-kept, and for each: locator, attempt, type, status, ms, answer's text.
+-- ARGV: webhook, --attempts-kept, n locators, n records of their attempts.
 -- Returns how many were still owed.
-local webhook = ARGV[1]
-if redis.call('EXISTS', p .. 'wh:' .. webhook) == 0 then
-	return 0
-end
-local gone = {}
-for i = 3, #ARGV, 6 do
-	if redis.call('ZREM', p .. 'q:' .. webhook, ARGV[i]) == 1 then
-		gone[#gone + 1] = ARGV[i]
-		local record = { 'event', ARGV[i], 'type', ARGV[i + 2], 'attempt', ARGV[i + 1],
-			'outcome', 'delivered', 'status', ARGV[i + 3], 'ms', ARGV[i + 4] }
-		if ARGV[i + 5] ~= '' then
-			record[#record + 1] = 'response'
-			record[#record + 1] = ARGV[i + 5]
-		end
-		attempt(webhook, ARGV[2], record)
+local webhook, n = ARGV[1], (#ARGV - 2) / 2
+local queue = p .. 'q:' .. webhook
+local now = int(now_ms())
+local head = record_head(now, 'delivered', '0')
+local scores = redis.call('ZMSCORE', queue, unpack(ARGV, 3, 2 + n))
+local gone, records, k = {}, {}, 0
+for i = 1, n do
+	if scores[i] then
+		k = k + 1
+		gone[k] = ARGV[2 + i]
+		records[k] = head .. ARGV[2 + n + i]
 	end
 end
-if gone[1] then
+if k > 0 then
+	redis.call('ZREM', queue, unpack(gone))
 	-- trimming makes copies before the first try too
 	redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone))
-	redis.call('HINCRBY', p .. 'st:' .. webhook, 'delivered', #gone)
-	redis.call('HSET', p .. 'st:' .. webhook, 'lastDeliveredAt', int(now_ms()))
+	attempted(webhook, ARGV[2], records)
+	redis.call('HINCRBY', p .. 'st:' .. webhook, 'delivered', k)
+	redis.call('HSET', p .. 'st:' .. webhook, 'lastDeliveredAt', now)
 end
-return #gone
+return k

@@ -12,7 +12,7 @@ end
 
 -- Numbers in full: Lua would print large ones as 1.7e+12.
 local function int(n)
-	return string.format('%.0f', n)
+	return string.format('%d', n)
 end
 
 -- Scores of a queue: an even number of ms is a wait, an odd one the end of a lease.  They are whole
@@ -67,9 +67,17 @@ local function stream_id(locator)
 	return int(ms) .. '-' .. int(n)
 end
 
--- One attempt record; pairs of names and values.
-local function attempt(webhook, kept, record)
-	redis.call('XADD', p .. 'at:' .. webhook, 'MAXLEN', '~', kept, '*', unpack(record))
+-- A record of an attempt begins with this; behind it stands what the caller says (store/attempts.c).
+-- next_at: when the next one is due, '0' for none.
+local function record_head(now, outcome, next_at)
+	return now .. ' ' .. outcome .. ' ' .. next_at .. ' '
+end
+
+local function attempted(webhook, kept, records)
+	local attempts = p .. 'at:' .. webhook
+	if redis.call('RPUSH', attempts, unpack(records)) > tonumber(kept) then
+		redis.call('LTRIM', attempts, '-' .. kept, '-1')
+	end
 end
 
 local function count(webhook, what, n)

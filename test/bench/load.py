@@ -235,11 +235,13 @@ def scripts(where, target, **what):
             continue
         source, command, first = found.group(1), found.group(2).lower(), found.group(3) or ""
         if command in ("evalsha", "eval"):
-            current = kinds.setdefault(first, {"runs": 0, "calls": {}})
+            current = kinds.setdefault(first, {"runs": 0, "removed": 0, "calls": {}})
             current["runs"] += 1
         elif source == "lua" and current is not None:
             if command == "xadd" and ":ev:" in first:
                 command = "xadd-event"
+            if command == "zrem" and ":q:" in first:
+                current["removed"] += text.count('" "') - 1
             current["calls"][command] = current["calls"].get(command, 0) + 1
     events, delivered = after[0] - before[0], after[1] - before[1]
     return sort_scripts(kinds.values(), events, delivered)
@@ -260,7 +262,7 @@ def sort_scripts(kinds, events, delivered):
         runs[name] += kind["runs"]
         inside[name] += sum(calls.values())
         if name == "acknowledge":
-            removed += calls["zrem"]
+            removed += kind["removed"]
     if not seen:
         return {}
     removed = max(removed, 1)

@@ -176,7 +176,7 @@ def test_a_notice_is_retried_three_times_from_10_s(tenant, failing, redis, serve
 
         def waits():
             scores = redis.zrange(queue, 0, -1, withscores=True)
-            return scores and scores[0][1] == int(scores[0][1]) and scores[0][1]
+            return scores and scores[0][1] % 2 == 0 and scores[0][1]
 
         due = until(waits, "the notice waits for its retry")
         seconds, micro = redis.time()

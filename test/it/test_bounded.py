@@ -49,8 +49,8 @@ class Monitor(threading.Thread):
                 self._count(command.decode().upper(), rest.split(b'" "'))
 
     def _count(self, command, words):
-        if command in ("ZREM", "HDEL", "XADD"):
-            n = len(words) - 1 if command != "XADD" else 1
+        if command in ("ZREM", "HDEL", "RPUSH"):
+            n = len(words) - 1
         elif command in ("ZADD", "HSET"):
             n = (len(words) - 1) // 2
         else:
