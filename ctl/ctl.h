@@ -67,6 +67,8 @@ int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 
 /* Whether the command takes that option. */
 bool ctl_takes(const struct ctl_command *command, const char *option);
+/* Whether the word is the first of the command's two. */
+bool ctl_is_group(const struct ctl_command *command, const char *word);
 /* Reads the command line; CTL_OK or CTL_USAGE. */
 int ctl_parse(struct ctl *ctl, int argc, char **argv);
 void ctl_clear(struct ctl *ctl);
@@ -83,7 +85,7 @@ int ctl_read_time(const char *s, int64_t *ms);
 
 /* --- help.c --- */
 
-void help_all(void);
+void help_all(const char *group); /* NULL: of all */
 void help_command(const struct ctl_command *command);
 /* For completion: a line for each command, with its options. */
 int help_commands(struct ctl *ctl);

@@ -26,7 +26,7 @@ help_options(const char *list, const struct ctl_command *command)
 }
 
 void
-help_all(void)
+help_all(const char *group)
 {
 	const struct ctl_command *command;
 
@@ -35,6 +35,8 @@ help_all(void)
 	for (command = ctl_commands; command->name != NULL; command++) {
 		char head[64];
 
+		if (group != NULL && !ctl_is_group(command, group))
+			continue;
 		snprintf(head, sizeof head, "%s %s", command->name, command->args);
 		printf("  %-38s%s\n", head, command->help);
 	}

@@ -109,6 +109,37 @@ ctl_check(const struct ctl *ctl)
 	return CTL_OK;
 }
 
+bool
+ctl_is_group(const struct ctl_command *command, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(command->name, word, n) == 0 && command->name[n] == ' ';
+}
+
+/* No command is named; of a group, its commands are. */
+static int
+ctl_refuse_command(const struct ctl *ctl)
+{
+	const char *word = ctl->args[0];
+	struct buf list = {0};
+	int code;
+
+	for (const struct ctl_command *command = ctl_commands; command->name != NULL; command++)
+		if (ctl_is_group(command, word))
+			buf_printf(&list, "%s%s", list.len > 0 ? ", " : "",
+			    command->name + strlen(word) + 1);
+	if (list.len > 0 && ctl_is(ctl, "help"))
+		code = CTL_OK;
+	else if (list.len > 0)
+		code = ctl_fail(CTL_USAGE, "%s is followed by one of: %s", word, buf_str(&list));
+	else
+		code = ctl_fail(
+		    CTL_USAGE, "there is no command %s: evhookctl --help lists them", word);
+	buf_clear(&list);
+	return code;
+}
+
 int
 ctl_parse(struct ctl *ctl, int argc, char **argv)
 {
@@ -133,12 +164,11 @@ ctl_parse(struct ctl *ctl, int argc, char **argv)
 	ctl_find_command(ctl);
 	if (ctl->command != NULL)
 		return ctl_check(ctl);
-	if (ctl_is(ctl, "help"))
+	if (ctl_is(ctl, "help") && ctl->nargs == 0)
 		return CTL_OK;
 	if (ctl->nargs == 0)
 		return ctl_fail(CTL_USAGE, "no command: evhookctl --help lists them");
-	return ctl_fail(CTL_USAGE, "there is no command %s%s%s: evhookctl --help lists them",
-	    ctl->args[0], ctl->nargs > 1 ? " " : "", ctl->nargs > 1 ? ctl->args[1] : "");
+	return ctl_refuse_command(ctl);
 }
 
 const char *

@@ -178,6 +178,17 @@ def test_exit_codes_of_bad_command_lines(ctl):
     assert ctl.run("--version").startswith("evhookctl ")
 
 
+def test_the_first_word_of_several_commands_leads_to_them(ctl):
+    for args in (["webhooks"], ["webhooks", "lst"], ["webhooks", UNKNOWN]):
+        ctl.run(*args, code=USAGE)
+        assert "list, get, create, update, delete, unsuspend, test" in ctl.said
+    text = ctl.run("diverted", "--help")
+    assert "diverted resend-all WEBHOOK" in text and "webhooks" not in text
+    for word in ("divert", "diverted list", "nonsense", ""):
+        ctl.run(word, "--help", code=USAGE)
+        assert "there is no command" in ctl.said
+
+
 def test_a_server_that_is_not_there_is_unavailable(ctl, receiver):
     lock = PortLock()
     ctl.run("webhooks", "list", "--url", f"http://localhost:{lock.port}", code=UNAVAILABLE)
