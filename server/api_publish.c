@@ -217,8 +217,10 @@ publish_reply_stored(struct publish_flow *flow, const struct publish_result *res
 		publish_one(flow, result, i);
 	if (!flow->single)
 		json_close(body, ']');
-	if (result->outcome == PUBLISH_STORED)
+	if (result->outcome == PUBLISH_STORED) {
 		call->app->events_accepted += result->n;
+		trimmer_published(call->app->trimmer, &call->tenant, result->n);
+	}
 	if (flow->minimal)
 		call_set_header(call, "Preference-Applied", "return=minimal");
 	call_reply(publish_end(flow), 201);

@@ -1,10 +1,11 @@
 /*
  * Trimming.  Once a minute one script asks which tenants are due; whoever asks gets them, and
- * nobody else for the next hour.  Then each is trimmed step by step, one command at a time.
+ * nobody else for the next hour.  A tenant that publishes much is trimmed in between: whenever
+ * this process took in an eighth of --events-kept.  Each is trimmed step by step, one command at a
+ * time; after an error it goes on at the next round.
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include <uthash.h>
 
@@ -14,17 +15,18 @@
 #include "store/trimmer.h"
 
 #define ASK_EVERY_MS 60000
-#define TRIM_STEP 100    /* as in trim.lua */
+#define JOBS_MAX 1000    /* tenants that wait to be trimmed, and at most one more of each shard */
 #define NOTED_MAX 100000 /* tenants remembered as noted */
 
 struct trimmer_noted {
 	UT_hash_handle hh;
 	struct uuid tenant;
 	int64_t at_ms;
+	int64_t published; /* events, since it was last trimmed for their number */
 };
 
 struct trimmer_job {
-	STAILQ_ENTRY(trimmer_job) entry;
+	UT_hash_handle hh;
 	struct uuid tenant;
 };
 
@@ -32,12 +34,46 @@ struct trimmer {
 	struct trimmer_opts opts;
 	struct event *timer;
 	struct trimmer_noted *noted;
-	STAILQ_HEAD(, trimmer_job) jobs; /* the first is being trimmed */
-	bool working;                    /* a command is under way */
-	uint64_t trimmed;                /* events */
+	struct trimmer_job *jobs; /* in the order of coming; the first is being trimmed */
+	bool working;             /* a command is under way */
+	uint64_t trimmed;         /* events */
 };
 
 static void trimmer_step(struct trimmer *trimmer);
+
+/* --- jobs --- */
+
+static void
+trimmer_add_job(struct trimmer *trimmer, const struct uuid *tenant)
+{
+	struct trimmer_job *job;
+
+	HASH_FIND(hh, trimmer->jobs, tenant->s, UUID_LEN, job);
+	if (job != NULL)
+		return;
+	job = xcalloc(1, sizeof *job);
+	job->tenant = *tenant;
+	HASH_ADD(hh, trimmer->jobs, tenant.s, UUID_LEN, job);
+}
+
+static void
+trimmer_end_job(struct trimmer *trimmer)
+{
+	struct trimmer_job *job = trimmer->jobs;
+
+	HASH_DELETE(hh, trimmer->jobs, job);
+	free(job);
+}
+
+/* The others first. */
+static void
+trimmer_put_off_job(struct trimmer *trimmer)
+{
+	struct trimmer_job *job = trimmer->jobs;
+
+	HASH_DELETE(hh, trimmer->jobs, job);
+	HASH_ADD(hh, trimmer->jobs, tenant.s, UUID_LEN, job);
+}
 
 /* --- noting --- */
 
@@ -53,24 +89,48 @@ trimmer_forget_noted(struct trimmer *trimmer)
 	}
 }
 
+/* What the tenant publishes, counted from now on if it was not. */
+static struct trimmer_noted *
+trimmer_noted(struct trimmer *trimmer, const struct uuid *tenant)
+{
+	struct trimmer_noted *noted;
+
+	HASH_FIND(hh, trimmer->noted, tenant->s, UUID_LEN, noted);
+	if (noted != NULL)
+		return noted;
+	if (HASH_COUNT(trimmer->noted) >= NOTED_MAX)
+		trimmer_forget_noted(trimmer);
+	noted = xcalloc(1, sizeof *noted);
+	noted->tenant = *tenant;
+	noted->at_ms = clock_mono_ms() - trimmer->opts.every_ms;
+	HASH_ADD(hh, trimmer->noted, tenant.s, UUID_LEN, noted);
+	return noted;
+}
+
 bool
 trimmer_notes(struct trimmer *trimmer, const struct uuid *tenant)
 {
-	struct trimmer_noted *noted;
+	struct trimmer_noted *noted = trimmer_noted(trimmer, tenant);
 	int64_t now = clock_mono_ms();
 
-	HASH_FIND(hh, trimmer->noted, tenant->s, UUID_LEN, noted);
-	if (noted != NULL && now - noted->at_ms < trimmer->opts.every_ms / 2)
+	if (now - noted->at_ms < trimmer->opts.every_ms / 2)
 		return false;
-	if (noted == NULL) {
-		if (HASH_COUNT(trimmer->noted) >= NOTED_MAX)
-			trimmer_forget_noted(trimmer);
-		noted = xcalloc(1, sizeof *noted);
-		noted->tenant = *tenant;
-		HASH_ADD(hh, trimmer->noted, tenant.s, UUID_LEN, noted);
-	}
 	noted->at_ms = now;
 	return true;
+}
+
+void
+trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n)
+{
+	struct trimmer_noted *noted = trimmer_noted(trimmer, tenant);
+
+	noted->published += (int64_t)n;
+	if (noted->published <= trimmer->opts.events_kept / 8 ||
+	    HASH_COUNT(trimmer->jobs) >= JOBS_MAX)
+		return;
+	noted->published = 0;
+	trimmer_add_job(trimmer, tenant);
+	trimmer_step(trimmer);
 }
 
 /* --- trimming --- */
@@ -84,36 +144,29 @@ trimmer_arm(struct trimmer *trimmer, int64_t ms)
 }
 
 static void
-trimmer_end_job(struct trimmer *trimmer)
-{
-	struct trimmer_job *job = STAILQ_FIRST(&trimmer->jobs);
-
-	STAILQ_REMOVE_HEAD(&trimmer->jobs, entry);
-	free(job);
-}
-
-static void
 trimmer_on_step(void *arg, enum answer answer, const redisReply *reply)
 {
 	struct trimmer *trimmer = arg;
 	enum store_err err = store_judge("trim", answer, reply);
 
 	trimmer->working = false;
-	if (err == STORE_OK && reply->type == REDIS_REPLY_INTEGER)
-		trimmer->trimmed += (uint64_t)reply->integer;
-	if (err != STORE_OK || reply->integer < TRIM_STEP)
+	if (err != STORE_OK) {
+		trimmer_put_off_job(trimmer);
+		return;
+	}
+	trimmer->trimmed += (uint64_t)reply_int(reply, 0);
+	if (!reply_is(reply, 1, "1"))
 		trimmer_end_job(trimmer);
-	if (answer != ANSWER_LOST)
-		trimmer_step(trimmer);
+	trimmer_step(trimmer);
 }
 
 static void
 trimmer_step(struct trimmer *trimmer)
 {
-	struct trimmer_job *job = STAILQ_FIRST(&trimmer->jobs);
+	struct trimmer_job *job = trimmer->jobs;
 	struct redis_cmd *cmd;
 
-	if (job == NULL || trimmer->working)
+	if (job == NULL || trimmer->working || !store_is_up(trimmer->opts.store))
 		return;
 	trimmer->working = true;
 	cmd = store_script(trimmer->opts.store, "trim", &job->tenant);
@@ -132,14 +185,12 @@ trimmer_on_due(void *arg, enum answer answer, const redisReply *reply)
 	if (store_judge("trim_due", answer, reply) == STORE_OK && reply_is_array(reply, 0))
 		n = reply->elements;
 	for (size_t i = 0; i < n; i++) {
-		struct trimmer_job *job = xcalloc(1, sizeof *job);
+		struct uuid tenant;
 		size_t len;
-		const char *tenant = reply_text(reply, i, &len);
+		const char *text = reply_text(reply, i, &len);
 
-		if (uuid_parse(&job->tenant, tenant, len) == 0)
-			STAILQ_INSERT_TAIL(&trimmer->jobs, job, entry);
-		else
-			free(job);
+		if (uuid_parse(&tenant, text, len) == 0)
+			trimmer_add_job(trimmer, &tenant);
 	}
 	trimmer_arm(trimmer, n > 0 ? 100 : ASK_EVERY_MS);
 	if (n > 0)
@@ -155,8 +206,8 @@ trimmer_ev_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (!store_is_up(store) || !STAILQ_EMPTY(&trimmer->jobs)) {
-		trimmer_step(trimmer);
+	trimmer_step(trimmer);
+	if (!store_is_up(store) || HASH_COUNT(trimmer->jobs) >= JOBS_MAX) {
 		trimmer_arm(trimmer, 1000);
 		return;
 	}
@@ -175,7 +226,6 @@ trimmer_new(const struct trimmer_opts *opts)
 	struct trimmer *trimmer = xcalloc(1, sizeof *trimmer);
 
 	trimmer->opts = *opts;
-	STAILQ_INIT(&trimmer->jobs);
 	trimmer->timer = evtimer_new(opts->base, trimmer_ev_timer, trimmer);
 	if (trimmer->timer == NULL)
 		abort();
@@ -188,7 +238,7 @@ trimmer_free(struct trimmer *trimmer)
 {
 	if (trimmer == NULL)
 		return;
-	while (!STAILQ_EMPTY(&trimmer->jobs))
+	while (trimmer->jobs != NULL)
 		trimmer_end_job(trimmer);
 	trimmer_forget_noted(trimmer);
 	event_free(trimmer->timer);

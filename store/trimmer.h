@@ -1,4 +1,5 @@
-/* Trimming: each tenant's stream is cut to its limits once an hour, in small steps. */
+/* Trimming: each tenant's stream is cut to its limits once an hour, and when it grew much, in small
+ * steps. */
 #ifndef STORE_TRIMMER_H
 #define STORE_TRIMMER_H
 
@@ -19,6 +20,8 @@ void trimmer_free(struct trimmer *trimmer); /* after store_free() */
 /* Whether a publish request is to note the tenant in Redis, so that its stream is trimmed: true now
  * and then for each tenant. */
 bool trimmer_notes(struct trimmer *trimmer, const struct uuid *tenant);
+/* So many events of the tenant were stored. */
+void trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n);
 /* Events removed from streams so far, by this process. */
 uint64_t trimmer_trimmed(const struct trimmer *trimmer);
 

@@ -1,32 +1,38 @@
 -- One page of a tenant's events.
 -- ARGV: tenant, from and to (stream ids, with "(" when exclusive), type ('' for all), page size,
 --       entries looked at at most.
--- Returns {id of the last entry looked at ('' for none), '1' when there are more, entries…}.
+-- Returns {id of the last entry looked at ('' for none), '1' when there are more, entries…}.  Entries
+-- beyond so many bytes, returned or only looked at, are left for the next page.
 local BYTES_MAX = 8 * 1024 * 1024
+local LOOKED_MAX = 32 * 1024 * 1024
+local CHUNK = 16 -- read at once: each may be large
 local events = p .. 'ev:' .. ARGV[1]
 local from, to, event_type = ARGV[2], ARGV[3], ARGV[4]
 local page, looks = tonumber(ARGV[5]), tonumber(ARGV[6])
 local out = { '', '0' }
-local found, bytes = 0, 0
+local found, bytes, looked = 0, 0, 0
 while looks > 0 do
-	local entries = redis.call('XRANGE', events, from, to, 'COUNT', math.min(looks, 100))
+	local entries = redis.call('XRANGE', events, from, to, 'COUNT', math.min(looks, CHUNK))
 	if not entries[1] then
 		return out
 	end
 	for _, entry in ipairs(entries) do
-		if found >= page or bytes >= BYTES_MAX then
+		if found >= page or bytes >= BYTES_MAX or looked >= LOOKED_MAX then
 			out[2] = '1'
 			return out
 		end
 		looks = looks - 1
 		out[1] = entry[1]
 		from = '(' .. entry[1]
+		local size = 0
+		for i = 2, #entry[2], 2 do
+			size = size + #entry[2][i]
+		end
+		looked = looked + size
 		if event_type == '' or entry[2][2] == event_type then
 			found = found + 1
 			out[#out + 1] = entry
-			for i = 2, #entry[2], 2 do
-				bytes = bytes + #entry[2][i]
-			end
+			bytes = bytes + size
 		end
 	end
 end

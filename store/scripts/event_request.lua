@@ -4,6 +4,7 @@
 -- Returns the entries.  At most 1000 of them, the most that one request can hold, and none beyond so many
 -- bytes: clients can use an id again and again.
 local MOST = 1000
+local CHUNK = 16 -- read at once: each may be large
 local tenant, request = ARGV[1], ARGV[2]
 local events = p .. 'ev:' .. tenant
 local out = {}
@@ -57,7 +58,7 @@ end
 local from = '(' .. ARGV[3]
 local left = tonumber(fields.n) - 1
 while left > 0 and left_bytes > 0 do
-	local entries = redis.call('XRANGE', events, from, '+', 'COUNT', math.min(left, 100))
+	local entries = redis.call('XRANGE', events, from, '+', 'COUNT', math.min(left, CHUNK))
 	for _, entry in ipairs(entries) do
 		from = '(' .. entry[1]
 		if of_request(entry) then
