@@ -1,7 +1,7 @@
 /*
- * The end of the process: not ready; after --drain-delay no new connections, and the dispatcher
- * drains; when the last request is answered and nothing is held any more, or --drain-timeout
- * passed, the loop ends.
+ * The end of the process: not ready, and each answer ends its connection; in the last moment of
+ * --drain-delay no connection begins; then the listeners close, and the dispatcher drains; when the
+ * last request is answered and nothing is held any more, or --drain-timeout passed, the loop ends.
  */
 #include <stdlib.h>
 
@@ -11,11 +11,13 @@
 #include "base/mem.h"
 #include "server/drain.h"
 
+#define LAST_MS 250       /* a handshake and its request, from far away */
 #define CUT_GRACE_MS 1000 /* for handing back what was cut off */
 
 enum drain_stage {
 	DRAIN_OFF,
 	DRAIN_DELAY,
+	DRAIN_LAST,
 	DRAIN_REQUESTS,
 	DRAIN_DELIVERIES,
 	DRAIN_CUT,
@@ -51,6 +53,14 @@ drain_arm(struct drain *drain, int64_t ms)
 	event_add(drain->timer, &tv);
 }
 
+static int64_t
+drain_last_ms(const struct drain *drain)
+{
+	int64_t delay_ms = drain->app->config->drain_delay_ms;
+
+	return delay_ms < LAST_MS ? delay_ms : LAST_MS;
+}
+
 /* The only place where the stage changes. */
 static void
 drain_enter(struct drain *drain, enum drain_stage stage)
@@ -67,7 +77,12 @@ drain_enter(struct drain *drain, enum drain_stage stage)
 		log_msg(LOG_INFO, "draining");
 		app->draining = true;
 		notify_stopping(drain->notify);
-		drain_arm(drain, app->config->drain_delay_ms);
+		http_wane(app->http);
+		drain_arm(drain, app->config->drain_delay_ms - drain_last_ms(drain));
+		break;
+	case DRAIN_LAST:
+		http_hold_off(app->http);
+		drain_arm(drain, drain_last_ms(drain));
 		break;
 	case DRAIN_REQUESTS:
 		drain_arm(drain, app->config->drain_timeout_ms);
@@ -98,6 +113,9 @@ drain_ev_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	switch (drain->stage) {
 	case DRAIN_DELAY:
+		drain_enter(drain, DRAIN_LAST);
+		break;
+	case DRAIN_LAST:
 		drain_enter(drain, DRAIN_REQUESTS);
 		break;
 	case DRAIN_REQUESTS:

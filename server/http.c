@@ -302,7 +302,7 @@ http_on_request(struct evhttp_request *req, void *arg)
 bool
 http_closing(const struct call *call)
 {
-	return call->conn->http->draining;
+	return call->conn->http->waning;
 }
 
 /*
@@ -379,9 +379,21 @@ http_on_sweep(evutil_socket_t fd, short what, void *arg)
 }
 
 void
+http_wane(struct http *http)
+{
+	http->waning = true;
+}
+
+void
+http_hold_off(struct http *http)
+{
+	http_listen_hold_off(http->listen);
+}
+
+void
 http_drain(struct http *http, void (*done)(void *arg), void *arg)
 {
-	http->draining = true;
+	http->waning = http->draining = true;
 	http->done = done;
 	http->done_arg = arg;
 	http_listen_close(http->listen);
@@ -392,6 +404,12 @@ int
 http_listen(struct http *http, const char *addr_port, char **why)
 {
 	return http_listen_add(http->listen, addr_port, why);
+}
+
+void
+http_accept(struct http *http)
+{
+	http_listen_accept(http->listen);
 }
 
 const struct sockaddr_storage *
@@ -444,7 +462,7 @@ http_new(const struct http_opts *opts)
 		abort(); /* out of memory, as in base/mem.c */
 	if (opts->max_client_connections > 0)
 		http->clients = clients_new(opts->max_client_connections);
-	http->listen = http_listen_new(opts->base, http->evhttp, opts->max_connections);
+	http->listen = http_listen_new(opts->base, http->evhttp, opts->max_connections, opts->held);
 	evhttp_set_allowed_methods(http->evhttp,
 	    EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PATCH |
 		EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PUT | EVHTTP_REQ_TRACE);

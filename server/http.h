@@ -24,6 +24,7 @@ struct http_opts {
 	size_t max_header;
 	size_t max_connections;
 	size_t max_client_connections; /* from one address; 0: no cap */
+	bool held;                     /* nothing is accepted before http_accept() */
 	int64_t request_timeout_ms;    /* a whole request, head and body */
 	int64_t idle_timeout_ms;
 	/* Both answer the call themselves and return false to refuse; NULL lets all pass. */
@@ -34,11 +35,18 @@ struct http_opts {
 struct http *http_new(const struct http_opts *opts);
 /* "ADDR:PORT" or "[ADDR]:PORT", port 0 for any; SO_REUSEPORT.  0, or -1 and *why (free()). */
 int http_listen(struct http *http, const char *addr_port, char **why);
+void http_accept(struct http *http);
 /* The addresses listened on, with their real ports; borrowed. */
 const struct sockaddr_storage *http_addresses(const struct http *http, size_t *n);
 
-/* Stops accepting, closes idle connections, and adds Connection: close to each answer from now
- * on.  done runs once, later, when no request is open any more. */
+/* The end, in steps, of which the first two may be left out.  From now on each answer says
+ * Connection: close, so that nobody's next request comes on a connection that is about to close. */
+void http_wane(struct http *http);
+/* From now on no connection begins, and none is refused: who tries is to try again, as for a packet
+ * that was lost.  Those that have begun are taken in. */
+void http_hold_off(struct http *http);
+/* Stops accepting and closes idle connections.  done runs once, later, when no request is open any
+ * more. */
 void http_drain(struct http *http, void (*done)(void *arg), void *arg);
 /* Frees everything; only when no call is open (after http_drain's done), or at exit. */
 void http_free(struct http *http);

@@ -57,6 +57,7 @@ struct http {
 	struct event *tick;      /* due when the first deadline passes ... */
 	int64_t tick_ms;         /* ... at this time; INT64_MAX: not pending */
 	struct event *sweep;     /* activated when draining may have come further */
+	bool waning;             /* each answer ends its connection */
 	bool draining;
 	void (*done)(void *arg);
 	void *done_arg;

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <event2/listener.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@ struct http_listen {
 	size_t n;
 	size_t connections, max_connections;
 	bool accepting;
+	bool held;                    /* until the first http_listen_accept() */
 	bool resting;                 /* accept() failed a moment ago */
 	bool complained;              /* said so, and nothing was accepted since */
 	struct event *rest;           /* ends resting */
@@ -38,7 +40,8 @@ static LIST_HEAD(, http_listen) http_listens = LIST_HEAD_INITIALIZER(http_listen
 static void
 http_listen_update(struct http_listen *listen)
 {
-	bool accept = !listen->resting && listen->connections < listen->max_connections;
+	bool accept =
+	    !listen->held && !listen->resting && listen->connections < listen->max_connections;
 	size_t i;
 
 	if (accept == listen->accepting)
@@ -203,6 +206,13 @@ http_listen_add(struct http_listen *listen, const char *addr_port, char **why)
 	return 0;
 }
 
+void
+http_listen_accept(struct http_listen *listen)
+{
+	listen->held = false;
+	http_listen_update(listen);
+}
+
 const struct sockaddr_storage *
 http_listen_addresses(const struct http_listen *listen, size_t *n)
 {
@@ -213,19 +223,48 @@ http_listen_addresses(const struct http_listen *listen, size_t *n)
 /* --- life --- */
 
 struct http_listen *
-http_listen_new(struct event_base *base, struct evhttp *evhttp, size_t max_connections)
+http_listen_new(struct event_base *base, struct evhttp *evhttp, size_t max_connections, bool held)
 {
 	struct http_listen *listen = xcalloc(1, sizeof *listen);
 
 	listen->base = base;
 	listen->evhttp = evhttp;
 	listen->max_connections = max_connections;
-	listen->accepting = true;
+	listen->held = held;
+	listen->accepting = !held;
 	listen->rest = event_new(base, -1, 0, http_listen_on_rested, listen);
 	if (listen->rest == NULL)
 		abort(); /* out of memory, as in base/mem.c */
 	LIST_INSERT_HEAD(&http_listens, listen, link);
 	return listen;
+}
+
+/*
+ * Closing a listening socket resets what its queue holds, and whoever completes a handshake or has
+ * sent a request by then: a balancer must not repeat that for him.  So for a moment packets that
+ * would begin a connection are dropped, as a busy network does; the client sends the next one when
+ * the listener is gone, is refused, and knows that nothing was sent.  Where there are no socket
+ * filters, closing is as abrupt as it is.
+ */
+void
+http_listen_hold_off(struct http_listen *listen)
+{
+	/* bytes count from the TCP header: 13 has the flags (RFC 9293, 3.1) */
+	static struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+	    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, 0),
+	    BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+	size_t i;
+
+	for (i = 0; i < listen->n; i++) {
+		if (listen->sockets[i] != NULL)
+			setsockopt(evhttp_bound_socket_get_fd(listen->sockets[i]), SOL_SOCKET,
+			    SO_ATTACH_FILTER, &program, sizeof program);
+	}
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef SERVER_HTTP_LISTEN_H
 #define SERVER_HTTP_LISTEN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
@@ -10,16 +11,21 @@
 
 struct http_listen;
 
-/* Borrows evhttp, which takes over each connection. */
+/* Borrows evhttp, which takes over each connection.  held: none before http_listen_accept(); they
+ * wait in the system's queue. */
 struct http_listen *http_listen_new(
-    struct event_base *base, struct evhttp *evhttp, size_t max_connections);
+    struct event_base *base, struct evhttp *evhttp, size_t max_connections, bool held);
 int http_listen_add(struct http_listen *listen, const char *addr_port, char **why);
 const struct sockaddr_storage *http_listen_addresses(const struct http_listen *listen, size_t *n);
+
+void http_listen_accept(struct http_listen *listen);
 
 /* A connection came or went: at the cap, accepting pauses.  NULL is fine for the latter. */
 void http_listen_accepted(struct http_listen *listen);
 void http_listen_closed(struct http_listen *listen);
 
+/* No handshake begins any more; those that have are completed and accepted. */
+void http_listen_hold_off(struct http_listen *listen);
 void http_listen_close(struct http_listen *listen); /* for good; the addresses stay known */
 void http_listen_free(struct http_listen *listen);  /* before evhttp_free() */
 

@@ -25,6 +25,7 @@
 
 #define EXIT_USAGE 2
 #define IDLE_TIMEOUT_MS 75000
+#define PATIENCE_S 1
 #define TRIM_EVERY_MS (60 * 60 * 1000)
 #define RESPONSE_BODY_MAX (64 * 1024)
 #define RESPONSE_BODY_KEPT 1024
@@ -36,6 +37,7 @@ struct server {
 	struct config config;
 	struct embedded *embedded;
 	struct event *signals[3];
+	struct event *patience; /* for the store, before requests are refused for want of it */
 	struct event *log_flusher;
 	struct notify *notify;
 	struct drain *drain;
@@ -51,6 +53,7 @@ server_on_store_up(void *arg)
 	struct server *server = arg;
 
 	dispatch_store_up(server->app.dispatch);
+	http_accept(server->app.http);
 	if (drain_is_off(server->drain))
 		notify_ready(server->notify);
 }
@@ -133,6 +136,16 @@ server_ev_log(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+server_ev_patience(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+
+	(void)fd;
+	(void)what;
+	http_accept(server->app.http);
+}
+
+static void
 server_wake_log(void *arg)
 {
 	struct server *server = arg;
@@ -182,6 +195,7 @@ server_open_loop(struct server *server)
 		    numbers[i] == SIGHUP ? server_ev_reload : server_ev_stop, server);
 		event_add(server->signals[i], NULL);
 	}
+	server->patience = evtimer_new(base, server_ev_patience, server);
 	server->log_flusher = evtimer_new(base, server_ev_log, server);
 	server->app.pulse = pulse_new(base);
 	log_set_wake(server_wake_log, server);
@@ -292,6 +306,7 @@ static int
 server_open_http(struct server *server)
 {
 	const struct config *config = &server->config;
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	struct app *app = &server->app;
 	char *why = NULL;
 	struct http_opts opts = {
@@ -305,11 +320,13 @@ server_open_http(struct server *server)
 	    .max_client_connections = (size_t)config->max_client_connections,
 	    .request_timeout_ms = config->request_timeout_ms,
 	    .idle_timeout_ms = IDLE_TIMEOUT_MS,
+	    .held = true,
 	    .admit = app_admit_api,
 	    .permit = auth_permit,
 	};
 
 	app->http = http_new(&opts);
+	opts.held = false;
 	opts.tls = NULL;
 	opts.admit = app_admit_admin;
 	opts.permit = NULL;
@@ -324,6 +341,7 @@ server_open_http(struct server *server)
 	app->egress.allow = config->allow_egress;
 	app->egress.nallow = config->nallow_egress;
 	app->egress.own = http_addresses(app->http, &app->egress.nown);
+	event_add(server->patience, &patience);
 	return 0;
 }
 
@@ -354,6 +372,7 @@ server_close(struct server *server)
 	drain_free(server->drain);
 	notify_free(server->notify);
 	log_set_wake(NULL, NULL);
+	event_free(server->patience);
 	event_free(server->log_flusher);
 	event_base_free(app->base);
 	log_msg(LOG_INFO, "stopped");

@@ -42,6 +42,15 @@ def test_not_ready_while_redis_is_away(alone):
     until(lambda: ready(evhookd)[0] == 200, "/readyz is 200 again")
 
 
+def test_not_ready_when_redis_is_away_from_the_start(new_redis, new_evhookd):
+    redis = new_redis()
+    redis.pause()
+    evhookd = new_evhookd(redis=redis, ready=False)
+    until(lambda: evhookd.status_of("/readyz") == 503, "it says so after a moment")
+    redis.resume()
+    until(lambda: ready(evhookd)[0] == 200, "/readyz is 200")
+
+
 def test_during_the_drain_delay_it_serves_and_is_not_ready(alone, receiver):
     evhookd = alone(drain_delay="1h")
     sink = receiver()
@@ -57,6 +66,8 @@ def test_during_the_drain_delay_it_serves_and_is_not_ready(alone, receiver):
     locators = [tenant.publish()["locator"], tenant.on(evhookd.client()).publish()["locator"]]
     sink.wait_for(2)
     assert sorted(sink.ids()) == sorted(locators)
+    # so that no later request comes on a connection that is about to close
+    assert evhookd.client().get("/healthz").header("connection") == "close"
     assert b"\nevhookd_draining 1\n" in evhookd.admin().get("/metrics").body
     evhookd.kill()
 

@@ -185,11 +185,12 @@ turn_until(bool (*fn)(void *arg), void *arg)
 }
 
 static inline void
-start(size_t max_connections, int64_t request_ms, int64_t idle_ms)
+start_held(size_t max_connections, int64_t request_ms, int64_t idle_ms, bool is_held)
 {
 	struct http_opts opts = {.max_body = MAX_BODY,
 	    .max_header = 4096,
 	    .max_connections = max_connections,
+	    .held = is_held,
 	    .request_timeout_ms = request_ms,
 	    .idle_timeout_ms = idle_ms,
 	    .admit = admit,
@@ -206,6 +207,12 @@ start(size_t max_connections, int64_t request_ms, int64_t idle_ms)
 	assert_int_equal(n, 1);
 	port = ntohs(((const struct sockaddr_in *)address)->sin_port);
 	assert_int_not_equal(port, 0);
+}
+
+static inline void
+start(size_t max_connections, int64_t request_ms, int64_t idle_ms)
+{
+	start_held(max_connections, request_ms, idle_ms, false);
 }
 
 static inline void

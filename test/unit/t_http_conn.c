@@ -1,6 +1,9 @@
 /* Connections over real sockets: deadlines, clients that go, draining, limits. */
 #include "test/unit/http_help.h"
 
+#include <errno.h>
+#include <poll.h>
+
 #define P "POST /echo HTTP/1.1\r\n" HOST JSON
 
 static bool
@@ -246,6 +249,67 @@ on_done_free(void *arg)
 	on_done(arg);
 }
 
+/* A client whose connect() has begun; whether it is through is asked later. */
+static int
+begin_connecting(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	return fd;
+}
+
+/* While nothing new begins, what the system's queue holds is taken in, and nobody is refused. */
+static void
+test_hold_off(void **state)
+{
+	struct client early, idle;
+	struct pollfd late = {.events = POLLOUT};
+	int done = 0;
+
+	(void)state;
+	start(10, LONG_MS, LONG_MS);
+	client_open(&idle);
+	expect(&idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, "hello");
+	client_open(&early); /* its handshake is over, and nobody has accepted it */
+	http_wane(http);
+	http_hold_off(http);
+	late.fd = begin_connecting();
+	expect(&idle, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, "Connection: close");
+	expect(&early, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, "Connection: close");
+	assert_int_equal(poll(&late, 1, 0), 0);
+	http_drain(http, on_done, &done);
+	turn_until(is_done, &done);
+	close(late.fd);
+	client_close(&early);
+	client_close(&idle);
+	stop();
+}
+
+static void
+test_held(void **state)
+{
+	struct http_stats stats;
+	struct client client;
+
+	(void)state;
+	start_held(10, LONG_MS, LONG_MS, true);
+	client_open(&client);
+	client_send(&client, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
+	while (evbuffer_get_length(bufferevent_get_output(client.bev)) > 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	http_stats(http, &stats);
+	assert_int_equal(stats.accepted, 0);
+	http_accept(http);
+	expect(&client, "", 200, NULL);
+	client_close(&client);
+	stop();
+}
+
 static void
 test_drain_nothing_and_free(void **state)
 {
@@ -418,6 +482,8 @@ main(void)
 	    cmocka_unit_test(test_client_gone_while_held),
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_with_requests_under_way),
+	    cmocka_unit_test(test_hold_off),
+	    cmocka_unit_test(test_held),
 	    cmocka_unit_test(test_drain_nothing_and_free),
 	    cmocka_unit_test(test_free_with_open_call),
 	    cmocka_unit_test(test_cap),
