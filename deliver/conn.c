@@ -3,12 +3,9 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -47,14 +44,8 @@ conn_watch(struct conn *conn, short what)
 	conn->watched = what;
 	event_del(&conn->event);
 	event_assign(
-	    &conn->event, base, conn->fd, (short)(what | EV_PERSIST), conn_ev_socket, conn);
+	    &conn->event, base, conn->stream.fd, (short)(what | EV_PERSIST), conn_ev_socket, conn);
 	event_add(&conn->event, conn_time_left(conn, &tv));
-}
-
-static bool
-conn_has_output(const struct conn *conn)
-{
-	return !conn->deaf && conn->out[0].n + conn->out[1].n > 0;
 }
 
 /* --- its end --- */
@@ -63,27 +54,19 @@ conn_has_output(const struct conn *conn)
 static void
 conn_spare_session(struct conn *conn)
 {
-	if (conn->ssl != NULL)
-		SSL_set_shutdown(conn->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	if (conn->stream.ssl != NULL)
+		SSL_set_shutdown(conn->stream.ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
-/* After a reset TCP is in state CLOSE, after an end of stream in CLOSE_WAIT; a write may have been
- * told of the reset before us. */
-static bool
-conn_got_reset(const struct conn *conn)
-{
-	struct tcp_info info = {0};
-	socklen_t len = sizeof info;
-
-	return conn->fd >= 0 && getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       info.tcpi_state == TCP_CLOSE;
-}
-
+/* A write may have been told of a reset before the read that ends it. */
 static void
-conn_die(struct conn *conn, int error)
+conn_die(struct conn *conn)
 {
-	conn->error = error;
-	conn->was_reset = conn->phase >= CONN_TLS && conn_got_reset(conn);
+	SSL *ssl = conn->stream.ssl;
+
+	if (ssl != NULL && SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE)
+		conn->verify_error = SSL_get_verify_result(ssl);
+	conn->was_reset = stream_was_reset(&conn->stream);
 	conn->ended_in = conn->phase;
 	conn->phase = CONN_DEAD;
 	conn_spare_session(conn);
@@ -95,81 +78,29 @@ conn_die(struct conn *conn, int error)
 static void
 conn_die_soon(struct conn *conn, int error)
 {
-	conn->error = error;
+	conn->stream.error = error;
 	event_active(&conn->event, EV_TIMEOUT, 0);
 }
 
-/* --- TLS --- */
-
-/*
- * What OpenSSL wants after `done` was not positive.  False: it failed, and conn->tls_error or
- * *error say why.
- */
-static bool
-conn_tls_wants(struct conn *conn, int done, short *what, int *error)
-{
-	int why = SSL_get_error(conn->ssl, done);
-
-	*error = why == SSL_ERROR_SYSCALL ? errno : 0;
-	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
-		*what = why == SSL_ERROR_WANT_WRITE ? EV_READ | EV_WRITE : EV_READ;
-		return true;
-	}
-	if (why == SSL_ERROR_SSL)
-		conn->tls_error = ERR_peek_last_error();
-	if (SSL_get_verify_mode(conn->ssl) != SSL_VERIFY_NONE)
-		conn->verify_error = SSL_get_verify_result(conn->ssl);
-	ERR_clear_error();
-	return false;
-}
-
-/* --- writing --- */
+/* --- writing and reading --- */
 
 static void
 conn_wrote(struct conn *conn, size_t n)
 {
 	for (size_t i = 0; i < 2; i++) {
-		struct conn_piece *piece = &conn->out[i];
-		size_t part = n < piece->n ? n : piece->n;
+		struct iovec *piece = &conn->out[i];
+		size_t part = n < piece->iov_len ? n : piece->iov_len;
 
-		piece->p += part;
-		piece->n -= part;
+		piece->iov_base = (char *)piece->iov_base + part;
+		piece->iov_len -= part;
 		n -= part;
 	}
 }
 
-/* Bytes written, 0: none now, -1: the peer takes no more. */
-static ssize_t
-conn_write_plain(struct conn *conn)
+static bool
+conn_has_output(const struct conn *conn)
 {
-	struct iovec iov[2];
-	struct msghdr msg = {.msg_iov = iov};
-	ssize_t n;
-
-	for (size_t i = 0; i < 2; i++) {
-		if (conn->out[i].n == 0)
-			continue;
-		iov[msg.msg_iovlen].iov_base = (void *)(uintptr_t)conn->out[i].p;
-		iov[msg.msg_iovlen++].iov_len = conn->out[i].n;
-	}
-	n = sendmsg(conn->fd, &msg, MSG_NOSIGNAL);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	return n;
-}
-
-static ssize_t
-conn_write_tls(struct conn *conn, short *what)
-{
-	const struct conn_piece *piece = conn->out[0].n > 0 ? &conn->out[0] : &conn->out[1];
-	size_t done = 0;
-	int error, rc;
-
-	ERR_clear_error();
-	rc = SSL_write_ex(conn->ssl, piece->p, piece->n, &done);
-	if (rc > 0)
-		return (ssize_t)done;
-	return conn_tls_wants(conn, rc, what, &error) ? 0 : -1;
+	return !conn->deaf && conn->out[0].iov_len + conn->out[1].iov_len > 0;
 }
 
 /* An endpoint may answer and close before it read the whole request: what it sent is read, however
@@ -177,62 +108,35 @@ conn_write_tls(struct conn *conn, short *what)
 static void
 conn_write(struct conn *conn)
 {
-	short what = EV_READ | EV_WRITE;
 	ssize_t n = 1;
 
 	while (n > 0 && conn_has_output(conn)) {
-		n = conn->ssl == NULL ? conn_write_plain(conn) : conn_write_tls(conn, &what);
+		n = stream_write(&conn->stream, conn->out, 2);
 		if (n > 0)
 			conn_wrote(conn, (size_t)n);
 	}
 	conn->deaf = conn->deaf || n < 0;
-	conn_watch(conn, conn_has_output(conn) ? what : EV_READ);
-}
-
-/* --- reading --- */
-
-static void
-conn_got(struct conn *conn, size_t n)
-{
-	if (conn->received == 0)
-		conn->first_byte_us = clock_mono_us();
-	conn->received += n;
-	conn->user->data(conn->arg, conn, conn_input, n);
+	conn_watch(conn, conn_has_output(conn) ? EV_READ | EV_WRITE : EV_READ);
 }
 
 static void
-conn_read_plain(struct conn *conn)
+conn_read(struct conn *conn)
 {
-	ssize_t n = recv(conn->fd, conn_input, sizeof conn_input, 0);
-
-	if (n > 0)
-		conn_got(conn, (size_t)n);
-	else if (n == 0)
-		conn_die(conn, 0);
-	else if (errno != EAGAIN && errno != EINTR)
-		conn_die(conn, errno);
-}
-
-/* What OpenSSL has read already shows in no event. */
-static void
-conn_read_tls(struct conn *conn)
-{
-	short what;
-	int error, rc;
-	size_t n;
+	ssize_t n;
 
 	do {
-		ERR_clear_error();
-		rc = SSL_read_ex(conn->ssl, conn_input, sizeof conn_input, &n);
-		if (rc <= 0) {
-			if (!conn_tls_wants(conn, rc, &what, &error))
-				conn_die(conn, error);
-			else if ((what & EV_WRITE) != 0)
-				conn_watch(conn, what);
+		n = stream_read(&conn->stream, conn_input, sizeof conn_input);
+		if (n < 0)
+			conn_die(conn);
+		else if (n == 0 && conn->stream.wants_write)
+			conn_watch(conn, EV_READ | EV_WRITE);
+		if (n <= 0)
 			return;
-		}
-		conn_got(conn, n);
-	} while (conn->phase == CONN_OPEN && SSL_has_pending(conn->ssl));
+		if (conn->received == 0)
+			conn->first_byte_us = clock_mono_us();
+		conn->received += (size_t)n;
+		conn->user->data(conn->arg, conn, conn_input, (size_t)n);
+	} while (conn->phase == CONN_OPEN && stream_has_more(&conn->stream));
 }
 
 /* --- the phases --- */
@@ -249,38 +153,34 @@ conn_open(struct conn *conn)
 static void
 conn_shake_hands(struct conn *conn)
 {
-	short what;
-	int error, rc;
+	int done = stream_shake_hands(&conn->stream);
 
-	ERR_clear_error();
-	rc = SSL_connect(conn->ssl);
-	if (rc == 1)
+	if (done > 0)
 		conn_open(conn);
-	else if (conn_tls_wants(conn, rc, &what, &error))
-		conn_watch(conn, what);
+	else if (done < 0)
+		conn_die(conn);
 	else
-		conn_die(conn, error);
+		conn_watch(conn, conn->stream.wants_write ? EV_READ | EV_WRITE : EV_READ);
 }
 
 static void
 conn_connected(struct conn *conn)
 {
-	int error = 0;
-	socklen_t len = sizeof error;
+	socklen_t len = sizeof conn->stream.error;
 
-	if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-		error = errno;
-	if (error != 0) {
-		conn_die(conn, error);
+	getsockopt(conn->stream.fd, SOL_SOCKET, SO_ERROR, &conn->stream.error, &len);
+	if (conn->stream.error != 0) {
+		conn_die(conn);
 		return;
 	}
 	conn->connected_us = clock_mono_us();
-	if (conn->ssl == NULL) {
+	if (conn->stream.ssl == NULL) {
 		conn_open(conn);
 		return;
 	}
 	conn->phase = CONN_TLS;
-	SSL_set_fd(conn->ssl, conn->fd);
+	SSL_set_fd(conn->stream.ssl, conn->stream.fd);
+	SSL_set_connect_state(conn->stream.ssl);
 	conn_shake_hands(conn);
 }
 
@@ -291,7 +191,9 @@ conn_ev_socket(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	if ((what & EV_TIMEOUT) != 0) {
-		conn_die(conn, conn->error != 0 ? conn->error : ETIMEDOUT);
+		if (conn->stream.error == 0)
+			conn->stream.error = ETIMEDOUT;
+		conn_die(conn);
 		return;
 	}
 	switch (conn->phase) {
@@ -304,12 +206,8 @@ conn_ev_socket(evutil_socket_t fd, short what, void *arg)
 	case CONN_OPEN:
 		if (conn_has_output(conn))
 			conn_write(conn);
-		if ((what & EV_READ) == 0 && conn->ssl == NULL)
-			break;
-		if (conn->ssl == NULL)
-			conn_read_plain(conn);
-		else
-			conn_read_tls(conn);
+		if ((what & EV_READ) != 0 || conn->stream.ssl != NULL)
+			conn_read(conn);
 		break;
 	case CONN_DEAD:
 		break;
@@ -324,12 +222,12 @@ conn_connect(struct conn *conn)
 	int on = 1;
 
 	conn->start_us = clock_mono_us();
-	if (conn->fd < 0) {
-		conn_die_soon(conn, conn->error);
+	if (conn->stream.fd < 0) {
+		conn_die_soon(conn, conn->stream.error);
 		return;
 	}
-	setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (connect(conn->fd, &conn->addr.sa, len) != 0 && errno != EINPROGRESS)
+	setsockopt(conn->stream.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (connect(conn->stream.fd, &conn->addr.sa, len) != 0 && errno != EINPROGRESS)
 		conn_die_soon(conn, errno);
 	else
 		conn_watch(conn, EV_WRITE);
@@ -343,12 +241,13 @@ conn_new(const struct conn_opts *opts)
 	struct conn *conn = xcalloc(1, sizeof *conn);
 
 	conn->addr = *opts->addr;
-	conn->ssl = opts->ssl;
+	conn->stream.ssl = opts->ssl;
 	conn->connect_us = opts->connect_ms * 1000;
-	conn->fd = socket(opts->addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (conn->fd < 0)
-		conn->error = errno;
-	event_assign(&conn->event, opts->base, conn->fd, 0, conn_ev_socket, conn);
+	conn->stream.fd =
+	    socket(opts->addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (conn->stream.fd < 0)
+		conn->stream.error = errno;
+	event_assign(&conn->event, opts->base, conn->stream.fd, 0, conn_ev_socket, conn);
 	return conn;
 }
 
@@ -357,9 +256,7 @@ conn_free(struct conn *conn)
 {
 	event_del(&conn->event);
 	conn_spare_session(conn);
-	SSL_free(conn->ssl);
-	if (conn->fd >= 0)
-		close(conn->fd);
+	stream_close(&conn->stream);
 	free(conn);
 }
 
@@ -381,8 +278,8 @@ conn_use(struct conn *conn, const struct conn_user *user, void *arg)
 void
 conn_send(struct conn *conn, const char *head, size_t head_len, const char *body, size_t body_len)
 {
-	conn->out[0] = (struct conn_piece){.p = head, .n = head_len};
-	conn->out[1] = (struct conn_piece){.p = body, .n = body_len};
+	conn->out[0] = (struct iovec){(void *)(uintptr_t)head, head_len};
+	conn->out[1] = (struct iovec){(void *)(uintptr_t)body, body_len};
 	conn->received = 0;
 	conn->first_byte_us = 0;
 	if (conn->uses++ == 0)

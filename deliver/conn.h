@@ -3,12 +3,12 @@
 #define DELIVER_CONN_H
 
 #include <event2/event_struct.h>
-#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/stream.h"
 #include "deliver/resolve.h"
 
 /*
@@ -35,26 +35,17 @@ struct conn_opts {
 	int64_t connect_ms;             /* for TCP and TLS together; 0: no limit of its own */
 };
 
-/* What is still to be sent. */
-struct conn_piece {
-	const char *p;
-	size_t n;
-};
-
 struct conn {
 	struct event event;
-	short watched; /* EV_READ, EV_WRITE */
-	int fd;        /* -1: there was none left */
-	SSL *ssl;      /* NULL: plain */
+	short watched;        /* EV_READ, EV_WRITE */
+	struct stream stream; /* fd -1: there was none left */
 	union resolve_addr addr;
 	const struct conn_user *user;
 	void *arg;
-	struct conn_piece out[2];
+	struct iovec out[2];             /* what is still to be sent */
 	enum conn_phase phase, ended_in; /* ended_in: the phase in which it died */
 	bool deaf;                       /* the peer takes no more; it may have answered before */
 	bool was_reset;                  /* dead: by a reset, not by an end of stream */
-	int error;                       /* errno that it died of; 0: an end of stream, or TLS */
-	unsigned long tls_error;         /* OpenSSL's, 0: none */
 	long verify_error;               /* X509_V_*, what the peer's certificate lacks */
 	int64_t start_us, connected_us, open_us; /* 0: not yet */
 	int64_t connect_us;                      /* limit, 0: none */

@@ -112,8 +112,8 @@ pool_end(struct pool *pool, struct conn *conn)
 
 	TAILQ_REMOVE(&pool->all, conn, all);
 	pool->nopen--;
-	if (conn->ssl != NULL)
-		tls_keep_session(conn->ssl, NULL);
+	if (conn->stream.ssl != NULL)
+		tls_keep_session(conn->stream.ssl, NULL);
 	conn_free(conn);
 	if (--host->conns > 0)
 		return;

@@ -35,7 +35,7 @@ post_phases(struct post *post)
 		return;
 	if (!result->reused && conn->connected_us > 0)
 		result->connect_us = conn->connected_us - conn->start_us;
-	if (!result->reused && conn->ssl != NULL && conn->open_us > 0)
+	if (!result->reused && conn->stream.ssl != NULL && conn->open_us > 0)
 		result->tls_us = conn->open_us - conn->connected_us;
 	if (conn->first_byte_us > 0)
 		result->first_byte_us =
@@ -97,7 +97,7 @@ post_unconnected(struct post *post, const struct conn *conn)
 {
 	const char *words = words_end(conn, post->message, sizeof post->message);
 
-	post->result.starved = conn->error == EMFILE || conn->error == ENFILE;
+	post->result.starved = conn->stream.error == EMFILE || conn->stream.error == ENFILE;
 	if (post->result.starved)
 		pool_yield(post->poster->pool);
 	if (post->result.message == NULL)

@@ -12,7 +12,7 @@ words_connect(const struct conn *conn)
 {
 	const char *text;
 
-	switch (conn->error) {
+	switch (conn->stream.error) {
 	case ECONNREFUSED:
 		return "connection refused";
 	case ENETUNREACH:
@@ -27,7 +27,7 @@ words_connect(const struct conn *conn)
 	case ENFILE:
 		return "no file descriptor left for a connection";
 	default:
-		text = strerrordesc_np(conn->error);
+		text = strerrordesc_np(conn->stream.error);
 		return text != NULL ? text : "cannot connect";
 	}
 }
@@ -35,7 +35,8 @@ words_connect(const struct conn *conn)
 static const char *
 words_tls(const struct conn *conn, char *buf, size_t cap)
 {
-	const char *reason = conn->tls_error != 0 ? ERR_reason_error_string(conn->tls_error) : NULL;
+	const char *reason =
+	    conn->stream.tls_error != 0 ? ERR_reason_error_string(conn->stream.tls_error) : NULL;
 
 	if (conn->verify_error == X509_V_ERR_HOSTNAME_MISMATCH)
 		return "TLS: the certificate is for another host name";
@@ -52,7 +53,8 @@ words_tls(const struct conn *conn, char *buf, size_t cap)
 static const char *
 words_exchange(const struct conn *conn, char *buf, size_t cap)
 {
-	const char *reason = conn->tls_error != 0 ? ERR_reason_error_string(conn->tls_error) : NULL;
+	const char *reason =
+	    conn->stream.tls_error != 0 ? ERR_reason_error_string(conn->stream.tls_error) : NULL;
 
 	/* TLS 1.3: a server that wants another certificate says so after the handshake. */
 	if (reason != NULL && conn->received == 0) {
