@@ -46,6 +46,7 @@ stream_read(struct stream *stream, void *p, size_t n)
 		stream->error = 0;
 		return got == 0 ? -1 : stream_failed(stream);
 	}
+	stream->wants_write = false;
 	ERR_clear_error();
 	rc = SSL_read_ex(stream->ssl, p, n, &done);
 	return rc == 1 ? (ssize_t)done : stream_tls_failed(stream, rc);
@@ -57,6 +58,7 @@ stream_write_tls(struct stream *stream, const struct iovec *piece)
 	size_t done = 0;
 	int rc;
 
+	stream->wants_write = false;
 	ERR_clear_error();
 	rc = SSL_write_ex(stream->ssl, piece->iov_base, piece->iov_len, &done);
 	return rc == 1 ? (ssize_t)done : stream_tls_failed(stream, rc);
@@ -86,6 +88,7 @@ stream_shake_hands(struct stream *stream)
 {
 	int rc;
 
+	stream->wants_write = false;
 	ERR_clear_error();
 	rc = SSL_do_handshake(stream->ssl);
 	return rc == 1 ? 1 : (int)stream_tls_failed(stream, rc);

@@ -2,8 +2,6 @@
 #include "server/call.h"
 
 #include <assert.h>
-#include <event2/buffer.h>
-#include <event2/http.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,41 +13,35 @@
 #include "server/http.h"
 #include "server/problem.h"
 #include "server/route.h"
+#include "server/wire.h"
 
-#define CALL_REPLY_COPIED 4096 /* bytes: longer bodies are handed over without a copy */
+#define CALL_KEPT 4096 /* bytes of memory that a connection keeps */
 
 static const struct {
-	enum evhttp_cmd_type type;
-	enum call_method method;
 	const char *name;
+	enum call_method method;
 } call_methods[] = {
-    {EVHTTP_REQ_GET, CALL_GET, "GET"},
-    {EVHTTP_REQ_POST, CALL_POST, "POST"},
-    {EVHTTP_REQ_PATCH, CALL_PATCH, "PATCH"},
-    {EVHTTP_REQ_DELETE, CALL_DELETE, "DELETE"},
-    {EVHTTP_REQ_HEAD, CALL_GET, "HEAD"},
-    {EVHTTP_REQ_OPTIONS, CALL_OPTIONS, "OPTIONS"},
-    {EVHTTP_REQ_PUT, CALL_OTHER, "PUT"},
-    {EVHTTP_REQ_TRACE, CALL_OTHER, "TRACE"},
+    {"GET", CALL_GET},
+    {"POST", CALL_POST},
+    {"PATCH", CALL_PATCH},
+    {"DELETE", CALL_DELETE},
+    {"HEAD", CALL_GET},
+    {"OPTIONS", CALL_OPTIONS},
 };
 
 /* --- the beginning --- */
 
 static void
-call_set_method(struct call *call)
+call_set_method(struct call *call, const char *name)
 {
-	enum evhttp_cmd_type type = evhttp_request_get_command(call->req);
 	size_t i;
 
 	call->method = CALL_OTHER;
-	call->method_name = "";
-	call->head = type == EVHTTP_REQ_HEAD;
+	call->method_name = name;
+	call->head = strcmp(name, "HEAD") == 0;
 	for (i = 0; i < sizeof call_methods / sizeof call_methods[0]; i++) {
-		if (call_methods[i].type == type) {
+		if (strcmp(call_methods[i].name, name) == 0)
 			call->method = call_methods[i].method;
-			call->method_name = call_methods[i].name;
-			return;
-		}
 	}
 }
 
@@ -80,9 +72,9 @@ call_set_request_id(struct call *call)
 
 /* The target's form is known to be right (wire.c). */
 static void
-call_set_target(struct call *call)
+call_set_target(struct call *call, const char *s)
 {
-	const char *s = evhttp_request_get_uri(call->req), *query;
+	const char *query;
 
 	if (*s != '/' && *s != '*') { /* absolute-form: we serve any authority */
 		s = strstr(s, "://") + 3;
@@ -95,28 +87,59 @@ call_set_target(struct call *call)
 	call->query_len = strlen(call->query);
 }
 
+/* Ends the first word, or line, of a text at the byte given, and goes behind it. */
+static char *
+call_cut(char **text, char at)
+{
+	char *begin = *text, *end = strchr(begin, at);
+
+	*end = '\0';
+	*text = end + 1;
+	return begin;
+}
+
+/* The request as wire has it: lines in one form, one space where there is space. */
+static void
+call_take_apart(struct call *call, struct wire *wire)
+{
+	char *at = wire->out.data, *end = at + wire->body;
+
+	buf_str(&wire->out); /* a NUL behind it */
+	at = wire->out.data;
+	end = at + wire->body;
+	call->body = end;
+	call->body_len = wire->out.len - wire->body;
+	call_set_method(call, call_cut(&at, ' '));
+	call_set_target(call, call_cut(&at, ' '));
+	call_cut(&at, '\n');
+	call->fields = at;
+	call->fields_end = end - 2;
+	while (at < end - 2) {
+		call_cut(&at, '\r');
+		at++;
+	}
+}
+
 void
-call_start(struct call *call, struct evhttp_request *req)
+call_start(struct call *call, struct wire *wire)
 {
 	size_t i;
 
-	call->req = req;
 	call->route = NULL;
 	call->tenant.s[0] = '\0';
 	for (i = 0; i < CALL_MAX_LOCATORS; i++)
 		call->locator[i].s[0] = '\0';
-	call->body = "";
-	call->body_len = 0;
 	call->params = NULL;
 	call->nparams = 0;
 	call->sub = "";
 	call->token = NULL;
 	call->audit = false;
-	call->close = call->excess = false;
+	call->close = wire_is_last(wire);
+	call->stays = wire->minor == 0 && !call->close;
+	call->excess = wire->excess;
 	call->open = true;
 	call->started_us = clock_mono_us();
-	call_set_method(call);
-	call_set_target(call);
+	call_take_apart(call, wire);
 	call_set_request_id(call);
 }
 
@@ -125,6 +148,7 @@ call_clear(struct call *call)
 {
 	arena_clear(&call->arena);
 	buf_clear(&call->reply);
+	buf_clear(&call->headers);
 }
 
 /* --- what was asked --- */
@@ -132,7 +156,14 @@ call_clear(struct call *call)
 const char *
 call_header(struct call *call, const char *name)
 {
-	return evhttp_find_header(evhttp_request_get_input_headers(call->req), name);
+	size_t len = strlen(name);
+	const char *line;
+
+	for (line = call->fields; line < call->fields_end; line += strlen(line) + 2) {
+		if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+			return line + len + 2;
+	}
+	return NULL;
 }
 
 /* Whether a parameter of a media type lets us read the body as UTF-8; moves *s behind it. */
@@ -181,9 +212,7 @@ call_is_json(const char *s)
 bool
 call_accept_body(struct call *call, size_t max_body)
 {
-	struct evbuffer *input = evhttp_request_get_input_buffer(call->req);
 	const char *coding = call_header(call, "Content-Encoding");
-	size_t len = evbuffer_get_length(input);
 
 	if (call->route->takes_body && !call_is_json(call_header(call, "Content-Type"))) {
 		call_problem(call, 415, "the body must be application/json in UTF-8");
@@ -197,10 +226,8 @@ call_accept_body(struct call *call, size_t max_body)
 		call_problem(call, 413, "the body is longer than %zu bytes", max_body);
 		return false;
 	}
-	if (call->route->takes_body && len > 0) {
-		call->body = (const char *)evbuffer_pullup(input, -1);
-		call->body_len = len;
-	}
+	if (!call->route->takes_body)
+		call->body_len = 0;
 	return true;
 }
 
@@ -209,13 +236,34 @@ call_accept_body(struct call *call, size_t max_body)
 void
 call_set_header(struct call *call, const char *name, const char *value)
 {
-	evhttp_add_header(evhttp_request_get_output_headers(call->req), name, value);
+	if (strpbrk(value, "\r\n") != NULL) {
+		log_msg(LOG_ERROR, "bug: the value for %s has more than a line", name);
+		return;
+	}
+	buf_adds(&call->headers, name);
+	buf_adds(&call->headers, ": ");
+	buf_adds(&call->headers, value);
+	buf_adds(&call->headers, "\r\n");
+}
+
+static bool
+call_has_set(struct call *call, const char *name)
+{
+	const char *line, *end;
+	size_t len = strlen(name);
+
+	for (line = buf_str(&call->headers); *line != '\0'; line = end + 1) {
+		if (strncmp(line, name, len) == 0 && line[len] == ':')
+			return true;
+		end = strchr(line, '\n');
+	}
+	return false;
 }
 
 static void
 call_set_default(struct call *call, const char *name, const char *value)
 {
-	if (evhttp_find_header(evhttp_request_get_output_headers(call->req), name) == NULL)
+	if (!call_has_set(call, name))
 		call_set_header(call, name, value);
 }
 
@@ -260,44 +308,14 @@ call_log_audit(const struct call *call, int status)
 	log_end();
 }
 
+/* What a connection keeps for its next call. */
 static void
-call_free_body(const void *data, size_t len, void *arg)
+call_keep(struct buf *buf)
 {
-	(void)data;
-	(void)len;
-	free(arg);
-}
-
-/* Moves the body into the request, unless the answer is one that has none. */
-static void
-call_put_body(struct call *call, bool bodiless)
-{
-	struct evbuffer *output = evhttp_request_get_output_buffer(call->req);
-	struct buf *reply = &call->reply;
-	size_t len = reply->len;
-	char *data;
-
-	if (bodiless || len == 0)
-		return;
-	if (len <= CALL_REPLY_COPIED) {
-		evbuffer_add(output, reply->data, len);
-		return;
-	}
-	data = buf_take(reply, &len);
-	evbuffer_add_reference(output, data, len, call_free_body, data);
-}
-
-static void
-call_set_length(struct call *call, size_t n)
-{
-	char digits[21], *s = digits + sizeof digits - 1;
-
-	*s = '\0';
-	do {
-		*--s = (char)('0' + n % 10);
-		n /= 10;
-	} while (n > 0);
-	call_set_header(call, "Content-Length", s);
+	if (buf->cap > CALL_KEPT)
+		buf_clear(buf);
+	else
+		buf_reset(buf);
 }
 
 /* Every answer ends here. */
@@ -317,18 +335,21 @@ call_answer(struct call *call, int status, const char *content_type)
 	call_set_header(call, "X-Request-Id", call->request_id);
 	if (content_type != NULL)
 		call_set_header(call, "Content-Type", content_type);
-	if (!bodiless) /* for HEAD, what GET would have sent (RFC 9110, 8.6) */
-		call_set_length(call, call->reply.len);
-	if (call->close || http_closing(call))
+	if (!bodiless) { /* for HEAD, what GET would have sent (RFC 9110, 8.6) */
+		buf_adds(&call->headers, "Content-Length: ");
+		buf_addu(&call->headers, call->reply.len);
+		buf_adds(&call->headers, "\r\n");
+	}
+	call->close = call->close || http_closing(call);
+	if (call->close)
 		call_set_header(call, "Connection", "close");
-	call_put_body(call, bodiless || call->head);
+	else if (call->stays)
+		call_set_header(call, "Connection", "keep-alive");
 	call->open = false;
 	arena_clear(&call->arena);
-	if (call->reply.cap > CALL_REPLY_COPIED)
-		buf_clear(&call->reply);
-	else
-		buf_reset(&call->reply);
-	http_send(call, status, problem_title(status));
+	http_send(call, status, problem_title(status), !bodiless && !call->head);
+	call_keep(&call->reply);
+	call_keep(&call->headers);
 }
 
 void

@@ -15,7 +15,7 @@ struct app; /* what handlers work with: main.c has it */
 struct call;
 struct jwt;
 struct route;
-struct evhttp_request;
+struct wire;
 
 typedef void call_handler_fn(struct call *call);
 
@@ -48,9 +48,12 @@ struct call {
 	bool audit;              /* the answer leaves a line with the sub */
 	bool open;               /* not answered yet */
 	bool close;              /* the connection ends with the answer */
+	bool stays;              /* it does not, though that is HTTP/1.0 */
 	bool excess;             /* the body was too long and is not here */
-	struct evhttp_request *req;
+	const char *fields;      /* the request's, each "name: value" NUL and a byte */
+	const char *fields_end;
 	struct http_conn *conn;
+	struct buf headers; /* of the answer, as lines */
 	struct buf reply;
 };
 
@@ -94,8 +97,9 @@ void call_problem_faults(struct call *call, const char *detail, struct faults *f
 
 /* The id to answer a request with: the given one when it is sane, else a new one. */
 void call_choose_id(char id[129], const char *given, size_t len);
-/* Makes the call ready for a new request: an id, path and query, no body. */
-void call_start(struct call *call, struct evhttp_request *req);
+/* Makes the call ready for the request that is whole in wire (borrowed until the answer, and
+ * changed: it is taken apart in its place). */
+void call_start(struct call *call, struct wire *wire);
 /* Looks at the body as the call's route wants it; false when it answered 415 or 413 itself. */
 bool call_accept_body(struct call *call, size_t max_body);
 void call_clear(struct call *call); /* frees what it holds */

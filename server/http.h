@@ -1,5 +1,4 @@
-/* The API's listeners: connections in, calls to the router.  With call.c the only user of the
- * evhttp server. */
+/* The API's listeners: connections in, calls to the router. */
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 
@@ -78,7 +77,8 @@ void http_stats(const struct http *http, struct http_stats *stats);
 /* --- for call.c --- */
 
 bool http_closing(const struct call *call); /* the answer must say Connection: close */
-/* Sends the answer whose headers and body are in the request; the call is over. */
-void http_send(struct call *call, int status, const char *phrase);
+/* Sends the answer whose headers and body the call has; it is over, but its memory stays until the
+ * next one begins. */
+void http_send(struct call *call, int status, const char *phrase, bool with_body);
 
 #endif

@@ -1,81 +1,96 @@
-/* What the files of http share: a connection's state, and what is written beside evhttp. */
+/* What the files of http share: connections, their states, and the one place that changes them. */
 #ifndef SERVER_HTTP_INTERNAL_H
 #define SERVER_HTTP_INTERNAL_H
 
+#include <event2/event_struct.h>
 #include <sys/queue.h>
-#include <uthash.h>
+#include <time.h>
 
+#include "base/stream.h"
 #include "server/clients.h"
-#include "server/gate.h"
 #include "server/http.h"
-#include "server/refuse.h"
-
-struct evhttp;
-struct evhttp_connection;
+#include "server/wire.h"
 
 enum http_state {
-	HTTP_ACCEPTED,
-	HTTP_FRESH,
-	HTTP_IDLE,
-	HTTP_READING,
-	HTTP_CALLED,
-	HTTP_WRITING,
-	HTTP_REFUSED,
-	HTTP_GONE,
+	HTTP_FRESH,   /* nothing has come yet but TLS's beginning */
+	HTTP_IDLE,    /* between requests */
+	HTTP_READING, /* a request is coming */
+	HTTP_CALLED,  /* a handler has one */
+	HTTP_WRITING, /* an answer is on its way */
+	HTTP_LINGERING,
+	HTTP_ENDED, /* to be freed from the loop */
 	HTTP_STATES
+};
+
+/* What follows an answer. */
+enum http_then {
+	HTTP_THEN_NEXT,  /* another request */
+	HTTP_THEN_CLOSE, /* nothing; what came behind the request is left unread */
+	HTTP_THEN_LINGER /* the same, but the client may be sending still */
 };
 
 TAILQ_HEAD(http_conns, http_conn);
 
 struct http_conn {
 	struct http *http;
-	struct bufferevent *bev;
-	struct evhttp_connection *evcon; /* NULL while ACCEPTED and when GONE */
+	struct event event;
+	short watched; /* EV_READ, EV_WRITE */
+	struct stream stream;
 	enum http_state state;
 	TAILQ_ENTRY(http_conn) link; /* in http->conns[state] */
 	int64_t since_ms;            /* when it entered the state */
-	size_t unsent;               /* WRITING: bytes of the answer at since_ms */
-	bool turning;                /* in http->turns */
-	TAILQ_ENTRY(http_conn) turn_link;
-	struct gate gate;
-	struct refuse refuse;  /* REFUSED */
+	struct wire wire;
+	struct buf in; /* what came behind the request that is being answered ... */
+	size_t in_at;  /* ... read up to here */
+	struct buf out;
+	size_t out_at; /* WRITING: out is sent up to here */
+	size_t unsent; /* WRITING: how much was not at since_ms */
+	enum http_then then;
 	struct client *client; /* or NULL */
-	UT_hash_handle hh;     /* in http->by_evcon */
-	struct call call;      /* CALLED, GONE: the request that the handler has */
+	struct call call;      /* CALLED: the request that the handler has */
 };
 
 struct http {
 	struct http_opts opts;
-	struct evhttp *evhttp;
 	struct http_listen *listen;
 	struct http_conns conns[HTTP_STATES];
-	struct http_conns turns; /* connections that http_turn() is to look at */
-	struct http_conn *by_evcon;
 	struct clients *clients; /* NULL: no cap on each */
-	struct event *attach;    /* activated when a connection was ACCEPTED */
-	struct event *turn;      /* activated when a connection wants a turn */
-	struct event *tick;      /* due when the first deadline passes ... */
+	struct event tick;       /* due when the first deadline passes ... */
 	int64_t tick_ms;         /* ... at this time; INT64_MAX: not pending */
-	struct event *sweep;     /* activated when draining may have come further */
+	struct event sweep;      /* activated when draining may have come further */
 	bool waning;             /* each answer ends its connection */
 	bool draining;
 	void (*done)(void *arg);
 	void *done_arg;
+	struct buf head; /* of the answer that is being written */
+	time_t date_at;  /* the second that date is about */
+	char date[32];
 	struct http_stats stats;
 };
 
 /* http.c: all changes of a connection's state are made here. */
 void http_enter(struct http_conn *conn, enum http_state state);
 
-/* --- http_turn.c --- */
+/* --- http_conn.c --- */
 
-/* Looks at what the gate of a connection has, after it changed or an answer was sent: READING
- * while there is a request or a part of one, IDLE without; and whether a turn is wanted. */
-void http_look(struct http_conn *conn);
-/* The callback of http->turn. */
-void http_on_turn(evutil_socket_t fd, short what, void *http);
-/* Answers in place of evhttp, which has nothing of the request, and ends the connection; the limit
- * in bytes belongs behind why, or is 0. */
-void http_refuse(struct http_conn *conn, int status, const char *why, size_t limit);
+void http_conn_open(struct http *http, int fd);
+/* From the loop only: nothing of the connection may be in use above. */
+void http_conn_free(struct http_conn *conn);
+/* Whether nothing of a request is here, neither read nor unread. */
+bool http_conn_is_quiet(const struct http_conn *conn);
+/* Answers what is no request, and ends the connection; the limit in bytes belongs behind why, or is
+ * 0. */
+void http_conn_refuse(struct http_conn *conn, int status, const char *why, size_t limit);
+
+/* --- http_write.c --- */
+
+/* Sends head and body, and does what follows; what is left of them is copied. */
+void http_write(
+    struct http_conn *conn, struct buf *head, const struct buf *body, enum http_then then);
+/* Goes on with what is left. */
+void http_write_more(struct http_conn *conn);
+/* The status line, and what every head has; the caller ends it. */
+void http_write_head(struct http *http, struct buf *head, int status, const char *phrase);
+void http_watch(struct http_conn *conn, short what);
 
 #endif

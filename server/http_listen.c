@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -21,21 +20,18 @@
 
 struct http_listen {
 	struct event_base *base;
-	struct evhttp *evhttp;
+	http_listen_fn *fn;
+	void *arg;
 	struct sockaddr_storage *addresses;
-	struct evhttp_bound_socket **sockets; /* as many as addresses, NULL when closed */
+	struct evconnlistener **listeners; /* as many as addresses, NULL when closed */
 	size_t n;
 	size_t connections, max_connections;
 	bool accepting;
-	bool held;                    /* until the first http_listen_accept() */
-	bool resting;                 /* accept() failed a moment ago */
-	bool complained;              /* said so, and nothing was accepted since */
-	struct event *rest;           /* ends resting */
-	LIST_ENTRY(http_listen) link; /* in http_listens */
+	bool held;          /* until the first http_listen_accept() */
+	bool resting;       /* accept() failed a moment ago */
+	bool complained;    /* said so, and nothing was accepted since */
+	struct event *rest; /* ends resting */
 };
-
-/* An error callback gets evhttp's argument, evhttp itself: here it finds what is ours. */
-static LIST_HEAD(, http_listen) http_listens = LIST_HEAD_INITIALIZER(http_listens);
 
 static void
 http_listen_update(struct http_listen *listen)
@@ -48,15 +44,12 @@ http_listen_update(struct http_listen *listen)
 		return;
 	listen->accepting = accept;
 	for (i = 0; i < listen->n; i++) {
-		struct evconnlistener *listener;
-
-		if (listen->sockets[i] == NULL)
+		if (listen->listeners[i] == NULL)
 			continue;
-		listener = evhttp_bound_socket_get_listener(listen->sockets[i]);
 		if (accept)
-			evconnlistener_enable(listener);
+			evconnlistener_enable(listen->listeners[i]);
 		else
-			evconnlistener_disable(listener);
+			evconnlistener_disable(listen->listeners[i]);
 	}
 }
 
@@ -94,22 +87,27 @@ http_listen_on_error(struct evconnlistener *listener, void *arg)
 {
 	struct timeval tv = {.tv_usec = HTTP_LISTEN_REST_US};
 	int error = EVUTIL_SOCKET_ERROR();
-	struct http_listen *listen;
+	struct http_listen *listen = arg;
 
 	(void)listener;
-	LIST_FOREACH(listen, &http_listens, link)
-	{
-		if (listen->evhttp == arg)
-			break;
-	}
-	if (listen == NULL)
-		return;
 	if (!listen->complained)
 		log_msg(LOG_WARN, "cannot accept connections: %s", strerror(error));
 	listen->complained = true;
 	listen->resting = true;
 	event_add(listen->rest, &tv);
 	http_listen_update(listen);
+}
+
+static void
+http_listen_on_accept(
+    struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
+{
+	struct http_listen *listen = arg;
+
+	(void)listener;
+	(void)peer;
+	(void)len;
+	listen->fn(listen->arg, fd);
 }
 
 /* --- addresses --- */
@@ -183,7 +181,7 @@ http_listen_add(struct http_listen *listen, const char *addr_port, char **why)
 
 	if (len == 0)
 		return http_listen_fail(why, addr_port, "not an ADDR:PORT or [ADDR]:PORT");
-	listener = evconnlistener_new_bind(listen->base, NULL, NULL,
+	listener = evconnlistener_new_bind(listen->base, http_listen_on_accept, listen,
 	    flags | (address.ss_family == AF_INET6 ? LEV_OPT_BIND_IPV6ONLY : 0),
 	    HTTP_LISTEN_BACKLOG, (struct sockaddr *)&address, (int)len);
 	if (listener == NULL)
@@ -194,12 +192,11 @@ http_listen_add(struct http_listen *listen, const char *addr_port, char **why)
 	evconnlistener_set_error_cb(listener, http_listen_on_error);
 	listen->addresses =
 	    xreallocarray(listen->addresses, listen->n + 1, sizeof listen->addresses[0]);
-	listen->sockets = xreallocarray(listen->sockets, listen->n + 1, sizeof listen->sockets[0]);
+	listen->listeners =
+	    xreallocarray(listen->listeners, listen->n + 1, sizeof listen->listeners[0]);
 	listen->addresses[listen->n] = address;
 	getsockname(fd, (struct sockaddr *)&listen->addresses[listen->n], &len);
-	listen->sockets[listen->n] = evhttp_bind_listener(listen->evhttp, listener);
-	if (listen->sockets[listen->n] == NULL)
-		abort(); /* out of memory, as in base/mem.c */
+	listen->listeners[listen->n] = listener;
 	if (!listen->accepting)
 		evconnlistener_disable(listener);
 	listen->n++;
@@ -223,19 +220,20 @@ http_listen_addresses(const struct http_listen *listen, size_t *n)
 /* --- life --- */
 
 struct http_listen *
-http_listen_new(struct event_base *base, struct evhttp *evhttp, size_t max_connections, bool held)
+http_listen_new(
+    struct event_base *base, size_t max_connections, bool held, http_listen_fn *fn, void *arg)
 {
 	struct http_listen *listen = xcalloc(1, sizeof *listen);
 
 	listen->base = base;
-	listen->evhttp = evhttp;
+	listen->fn = fn;
+	listen->arg = arg;
 	listen->max_connections = max_connections;
 	listen->held = held;
 	listen->accepting = !held;
 	listen->rest = event_new(base, -1, 0, http_listen_on_rested, listen);
 	if (listen->rest == NULL)
 		abort(); /* out of memory, as in base/mem.c */
-	LIST_INSERT_HEAD(&http_listens, listen, link);
 	return listen;
 }
 
@@ -261,8 +259,8 @@ http_listen_hold_off(struct http_listen *listen)
 	size_t i;
 
 	for (i = 0; i < listen->n; i++) {
-		if (listen->sockets[i] != NULL)
-			setsockopt(evhttp_bound_socket_get_fd(listen->sockets[i]), SOL_SOCKET,
+		if (listen->listeners[i] != NULL)
+			setsockopt(evconnlistener_get_fd(listen->listeners[i]), SOL_SOCKET,
 			    SO_ATTACH_FILTER, &program, sizeof program);
 	}
 }
@@ -273,9 +271,9 @@ http_listen_close(struct http_listen *listen)
 	size_t i;
 
 	for (i = 0; i < listen->n; i++) {
-		if (listen->sockets[i] != NULL)
-			evhttp_del_accept_socket(listen->evhttp, listen->sockets[i]);
-		listen->sockets[i] = NULL;
+		if (listen->listeners[i] != NULL)
+			evconnlistener_free(listen->listeners[i]);
+		listen->listeners[i] = NULL;
 	}
 }
 
@@ -283,9 +281,8 @@ void
 http_listen_free(struct http_listen *listen)
 {
 	http_listen_close(listen);
-	LIST_REMOVE(listen, link);
 	event_free(listen->rest);
 	free(listen->addresses);
-	free(listen->sockets);
+	free(listen->listeners);
 	free(listen);
 }

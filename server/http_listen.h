@@ -7,14 +7,15 @@
 #include <sys/socket.h>
 
 #include <event2/event.h>
-#include <event2/http.h>
 
 struct http_listen;
 
-/* Borrows evhttp, which takes over each connection.  held: none before http_listen_accept(); they
- * wait in the system's queue. */
+/* Gives the socket of a new connection: non-blocking, TCP_NODELAY, close-on-exec. */
+typedef void http_listen_fn(void *arg, int fd);
+
+/* held: nothing is accepted before http_listen_accept(); it waits in the system's queue. */
 struct http_listen *http_listen_new(
-    struct event_base *base, struct evhttp *evhttp, size_t max_connections, bool held);
+    struct event_base *base, size_t max_connections, bool held, http_listen_fn *fn, void *arg);
 int http_listen_add(struct http_listen *listen, const char *addr_port, char **why);
 const struct sockaddr_storage *http_listen_addresses(const struct http_listen *listen, size_t *n);
 
@@ -27,6 +28,6 @@ void http_listen_closed(struct http_listen *listen);
 /* No handshake begins any more; those that have are completed and accepted. */
 void http_listen_hold_off(struct http_listen *listen);
 void http_listen_close(struct http_listen *listen); /* for good; the addresses stay known */
-void http_listen_free(struct http_listen *listen);  /* before evhttp_free() */
+void http_listen_free(struct http_listen *listen);
 
 #endif

@@ -65,17 +65,6 @@ wire_size(struct wire *wire, const char *s, size_t n)
 	}
 }
 
-/* Writes the length of a chunked body into the head. */
-static void
-wire_set_length(struct wire *wire)
-{
-	char *digit = wire->out.data + wire->digits + 20;
-	size_t n = wire->out.len - wire->body;
-
-	for (; n > 0; n /= 10)
-		*--digit = (char)('0' + n % 10);
-}
-
 /* A line with its LF. */
 static void
 wire_line(struct wire *wire, const char *s, size_t n)
@@ -108,12 +97,10 @@ wire_line(struct wire *wire, const char *s, size_t n)
 			wire->state = WIRE_SIZE;
 		break;
 	case WIRE_TRAILERS:
-		if (n > 0) {
+		if (n > 0)
 			wire_trailer(wire, s, n);
-			break;
-		}
-		wire_set_length(wire);
-		wire->state = WIRE_DONE;
+		else
+			wire->state = WIRE_DONE;
 		break;
 	default: /* no lines there */
 		break;

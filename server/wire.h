@@ -1,4 +1,4 @@
-/* HTTP/1 requests as bytes: what the grammar allows, made plain for evhttp; the rest refused. */
+/* HTTP/1 requests as bytes: what the grammar allows, made plain; the rest refused. */
 #ifndef SERVER_WIRE_H
 #define SERVER_WIRE_H
 
@@ -9,11 +9,11 @@
 #include "base/buf.h"
 
 /*
- * evhttp 2.1.12 is lenient where leniency is dangerous, and what it makes of the bytes no longer
- * shows them (RFC 9112, section 11.2: request smuggling).  So this reads them first, and writes
- * each request anew for evhttp when all of it is there: one form of each line, white space
- * trimmed, and whatever framing the body had, a single Content-Length.  A request with too long a
- * body comes without it: there may be other reasons to refuse it, which come first.
+ * What another reader of the same bytes might understand otherwise is refused (RFC 9112, section
+ * 11.2: request smuggling); what is allowed is written anew in one form: "name: value" lines
+ * without the white space around values, the fields about framing and the connection left out, the
+ * body behind an empty line without its chunks.  A request with too long a body comes without it:
+ * there may be other reasons to refuse it, which come first.
  */
 enum wire_result {
 	WIRE_MORE,  /* all was taken; the request goes on, or none has begun */
@@ -36,7 +36,7 @@ enum wire_state {
 struct wire {
 	enum wire_state state;
 	size_t max_header, max_body;
-	struct buf out;  /* the request, as evhttp is to see it */
+	struct buf out;  /* the request in its plain form */
 	struct buf line; /* the beginning of a line that is not all there */
 	/* the fault: an HTTP status, a constant text, and a number of bytes that belongs behind it,
 	 * or 0 */
@@ -55,10 +55,10 @@ struct wire {
 	uint64_t length;   /* Content-Length, saturated */
 	size_t id, id_len; /* where out has the first X-Request-Id's value */
 	/* where we are */
-	size_t head_len;     /* bytes of the head's whole lines; then of the trailers' */
-	size_t extra_len;    /* bytes in chunk sizes beyond what a size needs */
-	size_t digits, body; /* where out has the digits of a chunked body's length; the body */
-	uint64_t left;       /* bytes to come of the body or chunk */
+	size_t head_len;  /* bytes of the head's whole lines; then of the trailers' */
+	size_t extra_len; /* bytes in chunk sizes beyond what a size needs */
+	size_t body;      /* where out has the body */
+	uint64_t left;    /* bytes to come of the body or chunk */
 };
 
 /* The longest head (also: all trailers together) and body, in bytes. */

@@ -92,7 +92,7 @@ wire_request_line(struct wire *wire, const char *s, size_t n)
 
 /* --- fields --- */
 
-/* A field that concerns us: whether evhttp is to see it. */
+/* A field that concerns us: whether it stays in the request. */
 typedef bool wire_field_fn(struct wire *wire, const char *s, size_t n);
 
 static bool
@@ -156,7 +156,6 @@ wire_idempotency_key(struct wire *wire, const char *s, size_t n)
 	return true;
 }
 
-/* A list; evhttp would understand "close" alone. */
 static bool
 wire_connection(struct wire *wire, const char *s, size_t n)
 {
@@ -284,21 +283,8 @@ wire_head_end(struct wire *wire)
 		wire_fail(wire, 400, why);
 		return;
 	}
-	if (wire->close)
-		buf_adds(&wire->out, "Connection: close\r\n");
-	else if (wire->keep_alive)
-		buf_adds(&wire->out, "Connection: keep-alive\r\n");
 	wire->chunked = wire->codings > 0;
-	if (wire->chunked) { /* wire.c sets the digits */
-		buf_adds(&wire->out, "Content-Length: ");
-		wire->digits = wire->out.len;
-		buf_adds(&wire->out, "00000000000000000000\r\n");
-	} else if (wire->length > 0 && wire->length <= wire->max_body) {
-		buf_adds(&wire->out, "Content-Length: ");
-		buf_addu(&wire->out, wire->length);
-		buf_adds(&wire->out, "\r\n");
-	}
-	buf_adds(&wire->out, "\r\n");
+	buf_add(&wire->out, "\r\n", 2);
 	wire->body = wire->out.len;
 	wire->left = wire->length;
 	wire->head_len = 0;

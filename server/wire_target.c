@@ -109,7 +109,7 @@ wire_check_target(const char *s, size_t n, bool asterisk)
 		return NULL;
 	if (n == 0 || *s != '/')
 		return "the request target must be a path";
-	/* evhttp takes such a path for an authority, and refuses some in HTML */
+	/* some take such a path for an authority */
 	if (n > 1 && s[1] == '/' && !wire_is_host(s + 2, wire_authority_len(s + 2, n - 2)))
 		return "the request target begins with two slashes";
 	return NULL;

@@ -42,10 +42,10 @@ count=$(files . | wc -l)
 	forbid 'only proto/json* uses yajl' '#include <yajl/' $(files . '^proto/json[a-z0-9_]*\.[ch]$')
 	forbid 'only store/ uses hiredis' '#include <hiredis/' $(files . '^store/')
 	forbid 'base and proto have no event loop' '#include <event2/' $(files '^(base|proto)/')
-	forbid 'only the server'\''s http*, call and some of ctl/ use evhttp' '#include <event2/http' \
-		$(files . '^server/(http[a-z0-9_]*|call)\.[ch]$|^ctl/(http|cmd_listen|received)\.[ch]$')
-	forbid 'only server/http.c, refuse.c and ctl/http.c have TLS bufferevents' '#include <event2/bufferevent_ssl' \
-		$(files . '^(server|ctl)/http\.c$|^server/refuse\.c$')
+	forbid 'only some of ctl/ use evhttp' '#include <event2/http' \
+		$(files . '^ctl/(http|cmd_listen|received)\.[ch]$')
+	forbid 'only ctl/http.c has TLS bufferevents' '#include <event2/bufferevent_ssl' \
+		$(files . '^ctl/http\.c$')
 }
 
 if [ -s "$found" ]; then

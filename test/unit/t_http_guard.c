@@ -82,7 +82,7 @@ test_guard_refuses(void **state)
 	stop();
 }
 
-/* What evhttp would refuse by itself, in HTML, and what has a status of its own. */
+/* What has a status of its own. */
 static void
 test_guard_says_why(void **state)
 {

@@ -1,4 +1,5 @@
-/* Requests as bytes: verdicts and where they stop, however the bytes are cut; and what evhttp sees.
+/* Requests as bytes: verdicts and where they stop, however the bytes are cut; and what is passed
+ * on.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,7 +136,7 @@ expect_out(const char *text, const char *out)
 	wire_clear(&wire);
 }
 
-/* What evhttp gets to see. */
+/* What is passed on. */
 static void
 test_out(void **state)
 {
@@ -143,16 +144,15 @@ test_out(void **state)
 	(void)state;
 	expect_out("\r\nGET / HTTP/1.1\r\nhOst:a\r\nA:\t b \r\nC:\r\n\r\n",
 	    "GET / HTTP/1.1\r\nhOst: a\r\nA: b\r\nC: \r\n\r\n");
-	expect_out(P "Host: a\r\nContent-Length: 002\r\n\r\n{}",
-	    P "Host: a\r\nContent-Length: 2\r\n\r\n{}");
+	expect_out(P "Host: a\r\nContent-Length: 002\r\n\r\n{}", P "Host: a\r\n\r\n{}");
 	expect_out(P "Host: a\r\nContent-Length: 0\r\n\r\n", P "Host: a\r\n\r\n");
 	expect_out(P "Transfer-Encoding: chunked\r\nHost: a\r\n\r\n"
 		     "2;x=\"y\"\r\nab\r\n01\r\nc\r\n0\r\nX: y\r\n\r\n",
-	    P "Host: a\r\nContent-Length: 00000000000000000003\r\n\r\nabc");
+	    P "Host: a\r\n\r\nabc");
 	expect_out(P "Host: a\r\nExpect: 100-continue\r\nConnection: x, Close\r\n\r\n",
-	    P "Host: a\r\nConnection: close\r\n\r\n");
+	    P "Host: a\r\n\r\n");
 	expect_out("GET / HTTP/1.0\r\nConnection: keep-alive\r\nConnection: x\r\n\r\n",
-	    "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+	    "GET / HTTP/1.0\r\n\r\n");
 #undef P
 }
 

@@ -1,0 +1,325 @@
+/* One connection from a client: bytes to requests, requests to handlers, answers back. */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/http_internal.h"
+#include "server/http_listen.h"
+#include "server/problem.h"
+#include "server/route.h"
+
+/* Read in one go; the process has one such buffer, and its bytes are used before the next read. */
+static char http_input[65536];
+
+static bool
+http_is_reading(const struct http_conn *conn)
+{
+	return conn->state <= HTTP_READING;
+}
+
+/* --- requests --- */
+
+/* The order is that of contract.md, section 1. */
+static void
+http_dispatch(struct http *http, struct call *call)
+{
+	if (route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
+	    route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
+	    call_accept_body(call, http->opts.max_body))
+		call->route->handler(call);
+}
+
+static void
+http_call(struct http_conn *conn)
+{
+	struct http *http = conn->http;
+
+	http->stats.requests++;
+	http->stats.calls++;
+	http_enter(conn, HTTP_CALLED);
+	call_start(&conn->call, &conn->wire);
+	if (conn->call.excess)
+		http->stats.refused[HTTP_REFUSED_TOO_LARGE]++;
+	http_dispatch(http, &conn->call);
+}
+
+static enum http_refusal
+http_refusal_of(int status)
+{
+	switch (status) {
+	case 400:
+		return HTTP_REFUSED_INVALID;
+	case 408:
+		return HTTP_REFUSED_SLOW;
+	case 413:
+	case 414:
+	case 431:
+		return HTTP_REFUSED_TOO_LARGE;
+	default:
+		return HTTP_REFUSED_UNSUPPORTED;
+	}
+}
+
+static void
+http_send_refusal(struct http_conn *conn, int status, const char *detail)
+{
+	struct wire *wire = &conn->wire;
+	struct http *http = conn->http;
+	struct buf body = {0};
+	char id[129];
+
+	call_choose_id(id, buf_str(&wire->out) + wire->id, wire->id_len);
+	log_msg(LOG_DEBUG, "request refused: %d, %s", status, detail);
+	problem_write(&body, status, detail, id, NULL);
+	http_write_head(http, &http->head, status, problem_title(status));
+	buf_adds(&http->head, "X-Request-Id: ");
+	buf_adds(&http->head, id);
+	buf_adds(&http->head, "\r\nContent-Type: application/problem+json\r\nContent-Length: ");
+	buf_addu(&http->head, body.len);
+	buf_adds(&http->head, "\r\nConnection: close\r\n\r\n");
+	http_write(conn, &http->head, wire->head ? NULL : &body, HTTP_THEN_LINGER);
+	buf_clear(&body);
+}
+
+void
+http_conn_refuse(struct http_conn *conn, int status, const char *why, size_t limit)
+{
+	struct buf detail = {0};
+
+	buf_adds(&detail, why);
+	if (limit > 0) {
+		buf_addc(&detail, ' ');
+		buf_addu(&detail, limit);
+		buf_adds(&detail, " bytes");
+	}
+	conn->http->stats.refused[http_refusal_of(status)]++;
+	http_send_refusal(conn, status, buf_str(&detail));
+	buf_clear(&detail);
+}
+
+/* --- answers --- */
+
+bool
+http_closing(const struct call *call)
+{
+	return call->conn->http->waning;
+}
+
+void
+http_send(struct call *call, int status, const char *phrase, bool with_body)
+{
+	struct http_conn *conn = call->conn;
+	struct http *http = conn->http;
+	enum http_then then = call->excess  ? HTTP_THEN_LINGER
+			      : call->close ? HTTP_THEN_CLOSE
+					    : HTTP_THEN_NEXT;
+
+	http->stats.calls--;
+	if (http->opts.traffic != NULL)
+		traffic_count(http->opts.traffic, call, status);
+	http_write_head(http, &http->head, status, phrase);
+	buf_add(&http->head, call->headers.data, call->headers.len);
+	buf_adds(&http->head, "\r\n");
+	http_write(conn, &http->head, with_body ? &call->reply : NULL, then);
+}
+
+/* --- bytes --- */
+
+static void
+http_send_continue(struct http_conn *conn)
+{
+	static char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+	struct iovec piece = {text, sizeof text - 1};
+
+	conn->wire.expects = false;
+	stream_write(&conn->stream, &piece, 1);
+}
+
+/* Returns how many of the bytes were used: not those behind a request that is not answered yet. */
+static size_t
+http_feed(struct http_conn *conn, const char *p, size_t n)
+{
+	struct wire *wire = &conn->wire;
+	size_t at = 0, used;
+
+	while (at < n && http_is_reading(conn)) {
+		if (conn->state != HTTP_READING)
+			http_enter(conn, HTTP_READING);
+		switch (wire_feed(wire, p + at, n - at, &used)) {
+		case WIRE_WHOLE:
+			http_call(conn);
+			break;
+		case WIRE_FAULT:
+			http_conn_refuse(conn, wire->status, wire->why, wire->limit);
+			return n;
+		case WIRE_MORE:
+			break;
+		}
+		at += used;
+	}
+	if (conn->state == HTTP_READING && !wire_is_within(wire))
+		http_enter(conn, HTTP_IDLE);
+	else if (conn->state == HTTP_READING && wire_is_expecting(wire))
+		http_send_continue(conn);
+	return at;
+}
+
+static void
+http_feed_rest(struct http_conn *conn)
+{
+	conn->in_at += http_feed(conn, conn->in.data + conn->in_at, conn->in.len - conn->in_at);
+	if (conn->in_at < conn->in.len)
+		return;
+	buf_clear(&conn->in);
+	conn->in_at = 0;
+}
+
+/* The client went away, closed its side, or speaks no TLS: what it sent then is taken, for closing
+ * with bytes unread would reset the connection and take the alert from it. */
+static void
+http_lost(struct http_conn *conn)
+{
+	if (conn->stream.tls_error != 0)
+		recv(conn->stream.fd, http_input, sizeof http_input, 0);
+	if (conn->state == HTTP_READING)
+		conn->http->stats.refused[HTTP_REFUSED_BROKEN]++;
+	http_conn_free(conn);
+}
+
+static void
+http_read(struct http_conn *conn)
+{
+	size_t used;
+	ssize_t n;
+
+	do {
+		n = stream_read(&conn->stream, http_input, sizeof http_input);
+		if (n < 0) {
+			http_lost(conn);
+			return;
+		}
+		if (n == 0)
+			break;
+		used = http_feed(conn, http_input, (size_t)n);
+		buf_add(&conn->in, http_input + used, (size_t)n - used);
+	} while (http_is_reading(conn) && stream_has_more(&conn->stream));
+	if (http_is_reading(conn))
+		http_watch(conn, conn->stream.wants_write ? EV_READ | EV_WRITE : EV_READ);
+}
+
+static void
+http_read_on(struct http_conn *conn, short what)
+{
+	if (conn->in.len > 0)
+		http_feed_rest(conn);
+	if (http_is_reading(conn) &&
+	    ((what & (EV_READ | EV_WRITE)) != 0 || stream_has_more(&conn->stream)))
+		http_read(conn);
+}
+
+/* What comes now is thrown away. */
+static void
+http_discard(struct http_conn *conn)
+{
+	if (stream_read(&conn->stream, http_input, sizeof http_input) < 0)
+		http_conn_free(conn);
+}
+
+static void
+http_ev_conn(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_conn *conn = arg;
+
+	(void)fd;
+	switch (conn->state) {
+	case HTTP_FRESH:
+	case HTTP_IDLE:
+	case HTTP_READING:
+		http_read_on(conn, what);
+		break;
+	case HTTP_CALLED: /* more came, or the end; it waits for the answer */
+		http_watch(conn, 0);
+		break;
+	case HTTP_WRITING:
+		http_write_more(conn);
+		break;
+	case HTTP_LINGERING:
+		http_discard(conn);
+		break;
+	case HTTP_ENDED:
+		http_conn_free(conn);
+		break;
+	case HTTP_STATES:
+		break;
+	}
+}
+
+/* --- life --- */
+
+bool
+http_conn_is_quiet(const struct http_conn *conn)
+{
+	int waiting;
+
+	return conn->in.len == 0 && !stream_has_more(&conn->stream) &&
+	       (ioctl(conn->stream.fd, FIONREAD, &waiting) != 0 || waiting == 0);
+}
+
+void
+http_conn_open(struct http *http, int fd)
+{
+	struct http_conn *conn = xcalloc(1, sizeof *conn);
+
+	conn->http = http;
+	conn->call.app = http->opts.app;
+	conn->call.conn = conn;
+	conn->stream.fd = fd;
+	if (http->opts.tls != NULL) {
+		conn->stream.ssl = tls_server_accept(http->opts.tls);
+		SSL_set_fd(conn->stream.ssl, fd);
+		SSL_set_accept_state(conn->stream.ssl);
+	}
+	wire_init(&conn->wire, http->opts.max_header, http->opts.max_body);
+	event_assign(&conn->event, http->opts.base, fd, EV_READ | EV_PERSIST, http_ev_conn, conn);
+	TAILQ_INSERT_TAIL(&http->conns[HTTP_FRESH], conn, link);
+	http->stats.connections++;
+	http->stats.accepted++;
+	http_listen_accepted(http->listen);
+	if (http->clients != NULL) {
+		conn->client = clients_enter(http->clients, fd);
+		if (conn->client == NULL) {
+			http->stats.refused[HTTP_REFUSED_CLIENT]++;
+			http_conn_free(conn);
+			return;
+		}
+	}
+	http_enter(conn, HTTP_FRESH);
+	http_watch(conn, EV_READ);
+}
+
+void
+http_conn_free(struct http_conn *conn)
+{
+	struct http *http = conn->http;
+
+	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
+	event_del(&conn->event);
+	if (conn->stream.ssl != NULL)
+		tls_server_end(conn->stream.ssl);
+	stream_close(&conn->stream);
+	if (conn->client != NULL)
+		clients_leave(http->clients, conn->client);
+	http->stats.connections--;
+	http_listen_closed(http->listen);
+	if (http->draining)
+		event_active(&http->sweep, 0, 0);
+	wire_clear(&conn->wire);
+	buf_clear(&conn->in);
+	buf_clear(&conn->out);
+	call_clear(&conn->call);
+	free(conn);
+}
