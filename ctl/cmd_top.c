@@ -162,12 +162,21 @@ cmd_top_cell(struct table *table, const char *fmt, double value)
 	buf_clear(&text);
 }
 
-/* A family's name without evhookd_ in front and _total behind. */
+/* A family's name without evhookd_ in front and _total behind; of a part, its label's value. */
 static void
-cmd_top_name(struct table *table, const char *name)
+cmd_top_name(struct table *table, const struct metric *metric)
 {
+	const char *name = metric->name, *quote = strchr(name, '"');
+	struct buf text = {0};
 	size_t n;
 
+	if (metric->part && quote != NULL) {
+		buf_adds(&text, "  ");
+		buf_add(&text, quote + 1, strcspn(quote + 1, "\""));
+		table_add(table, buf_str(&text));
+		buf_clear(&text);
+		return;
+	}
 	if (strncmp(name, TOP_PREFIX, sizeof TOP_PREFIX - 1) == 0)
 		name += sizeof TOP_PREFIX - 1;
 	n = strlen(name);
@@ -187,9 +196,12 @@ cmd_top_print_family(const struct top *top, enum metric_type type)
 		const struct metric *metric = &top->now.list[i];
 
 		if (metric->type != type ||
-		    strncmp(metric->name, TOP_PREFIX, sizeof TOP_PREFIX - 1) != 0)
+		    strncmp(metric->name, TOP_PREFIX, sizeof TOP_PREFIX - 1) != 0 ||
+		    strcmp(metric->name, TOP_PREFIX "build_info") == 0)
 			continue;
-		cmd_top_name(&table, metric->name);
+		if (type != METRIC_GAUGE && !(metric->value > 0))
+			continue; /* there is little room on a screen */
+		cmd_top_name(&table, metric);
 		if (type != METRIC_GAUGE)
 			cmd_top_cell(&table, "/s", metrics_rate(&top->before, &top->now, metric));
 		if (type != METRIC_HISTOGRAM) {

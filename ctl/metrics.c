@@ -6,6 +6,18 @@
 
 #include "base/mem.h"
 
+/* The labels whose values are of interest by themselves. */
+static const struct {
+	const char *family, *label;
+} metrics_parted[] = {
+    {"evhookd_attempts_total", "outcome"},
+    {"evhookd_attempt_phase_seconds", "phase"},
+    {"evhookd_deliveries_held", "state"},
+    {"evhookd_delivery_latency_seconds", "attempt"},
+    {"evhookd_endpoint_connections", "state"},
+    {"evhookd_queue_entries", "state"},
+};
+
 static struct metric *
 metrics_lookup(const struct metrics *metrics, const char *name, size_t n)
 {
@@ -40,6 +52,49 @@ metrics_declare(struct metrics *metrics, const char *line)
 		}
 }
 
+/* Behind the family and its other parts. */
+static struct metric *
+metrics_insert_part(struct metrics *metrics, size_t at, char *name)
+{
+	enum metric_type type = metrics->list[at].type;
+
+	for (at++; at < metrics->n && metrics->list[at].part;)
+		at++;
+	metrics->list = xreallocarray(metrics->list, metrics->n + 1, sizeof *metrics->list);
+	memmove(
+	    metrics->list + at + 1, metrics->list + at, (metrics->n - at) * sizeof *metrics->list);
+	metrics->n++;
+	metrics->list[at] = (struct metric){.name = name, .part = true, .type = type};
+	return &metrics->list[at];
+}
+
+/* The part of a family that a sample with these labels, up to a '}', belongs to, or NULL. */
+static struct metric *
+metrics_part(struct metrics *metrics, const char *family, const char *labels)
+{
+	struct buf name = {0};
+	struct metric *part;
+	const char *at = NULL;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof metrics_parted / sizeof metrics_parted[0]; i++)
+		if (strcmp(metrics_parted[i].family, family) == 0)
+			at = strstr(labels, metrics_parted[i].label);
+	if (at == NULL)
+		return NULL;
+	n = strcspn(at, ",}");
+	buf_adds(&name, family);
+	buf_addc(&name, '{');
+	buf_add(&name, at, n);
+	buf_addc(&name, '}');
+	part = metrics_lookup(metrics, name.data, name.len);
+	if (part == NULL)
+		return metrics_insert_part(metrics,
+		    (size_t)(metrics_find(metrics, family) - metrics->list), buf_take(&name, NULL));
+	buf_clear(&name);
+	return part;
+}
+
 static void
 metrics_add_bucket(struct metric *metric, const char *labels, double value)
 {
@@ -66,22 +121,26 @@ metrics_add_sample(struct metrics *metrics, const char *line)
 	size_t n = strcspn(line, "{ ");
 	const char *space = strrchr(line, ' ');
 	struct metric *metric;
+	bool bucket = false;
 	double value;
 
 	if (space == NULL)
 		return;
 	value = strtod(space + 1, NULL);
 	metric = metrics_lookup(metrics, line, n);
-	if (metric != NULL && metric->type != METRIC_HISTOGRAM) {
-		metric->value += value;
-	} else if (n > 7 && memcmp(line + n - 7, "_bucket", 7) == 0) {
+	if (metric == NULL && n > 7 && memcmp(line + n - 7, "_bucket", 7) == 0) {
+		bucket = true;
 		metric = metrics_lookup(metrics, line, n - 7);
-		if (metric != NULL)
-			metrics_add_bucket(metric, line + n, value);
-	} else if (n > 6 && memcmp(line + n - 6, "_count", 6) == 0) {
+	} else if (metric == NULL && n > 6 && memcmp(line + n - 6, "_count", 6) == 0) {
 		metric = metrics_lookup(metrics, line, n - 6);
-		if (metric != NULL)
+	}
+	for (int i = 0; i < 2 && metric != NULL; i++) {
+		if (bucket)
+			metrics_add_bucket(metric, line + n, value);
+		else
 			metric->value += value;
+		if (i == 0) /* may move what metric points to */
+			metric = metrics_part(metrics, metric->name, line + n);
 	}
 }
 

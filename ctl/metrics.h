@@ -15,9 +15,10 @@ struct metric_bucket {
 	double count; /* cumulative */
 };
 
-/* One family, summed over its labels. */
+/* One family, summed over its labels; or the part of one that has a certain label, behind it. */
 struct metric {
-	char *name;
+	char *name; /* of a part: name{label="value"} */
+	bool part;
 	enum metric_type type;
 	double value; /* of a histogram: how many observations */
 	struct metric_bucket *buckets;

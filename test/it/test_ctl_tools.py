@@ -158,3 +158,24 @@ def test_top_shows_rates_and_the_worst_endpoints(ctl, tenant, server, failing):
     assert after["value"] > before["value"] and after["rate"] > 0 and before["rate"] == 0
 
 
+def test_top_shows_the_parts_of_what_has_several(ctl, tenant, server, failing):
+    admin = ("--admin-url", f"http://127.0.0.1:{server.admin_lock.port}")
+    (look,) = ctl.lines("top", *admin, "--count", 1)
+    metrics = look["metrics"]
+    for family, label, parts in (
+        ("evhookd_queue_entries", "state", ["due", "soon", "deferred"]),
+        ("evhookd_deliveries_held", "state", ["waiting", "inflight", "settling"]),
+        ("evhookd_attempt_phase_seconds", "phase", ["dns", "connect", "tls", "first_byte"]),
+    ):
+        values = [metrics[f'{family}{{{label}="{part}"}}']["value"] for part in parts]
+        assert sum(values) == metrics[family]["value"]
+    names = [name for name in metrics if name.startswith("evhookd_attempts_total{outcome=")]
+    assert sum(metrics[n]["value"] for n in names) == metrics["evhookd_attempts_total"]["value"]
+    assert metrics['evhookd_attempts_total{outcome="failed"}']["value"] > 0
+    first_byte = metrics['evhookd_attempt_phase_seconds{phase="first_byte"}']
+    assert 0 < first_byte["p50"] <= first_byte["p99"]
+    lines = [line.split() for line in ctl.run("top", *admin, "--count", 1).splitlines()]
+    at = [line[0] if line else "" for line in lines].index("queue_entries")
+    assert [line[0] for line in lines[at + 1 : at + 4]] == ["due", "soon", "deferred"]
+
+
