@@ -122,9 +122,12 @@ store_on_meta(void *arg, enum answer answer, const redisReply *reply)
 static void
 store_on_loaded(void *arg, enum answer answer, const redisReply *reply)
 {
+	static const char compiling[] = "ERR Error compiling";
 	struct store *store = arg;
 
-	if (answer == ANSWER_ERROR)
+	if (answer == ANSWER_ERROR && strncmp(reply->str, compiling, sizeof compiling - 1) == 0)
+		redis_setup_failed(store->redis, "this Redis is too old: it must be 7.0 or later");
+	else if (answer == ANSWER_ERROR)
 		redis_setup_failed(store->redis, reply->str);
 }
 

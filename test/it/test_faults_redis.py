@@ -1,5 +1,7 @@
 """What goes wrong with Redis: it dies, hangs, loads, forgets scripts, fills up, becomes a replica."""
 
+import socketserver
+import threading
 import time
 
 import pytest
@@ -195,3 +197,25 @@ def test_a_promoted_replica_is_gone_on_with(new_redis, new_evhookd, receiver):
     sink.wait_for_events(locators)
     until_empty(second.client, tenant, webhook)
     expect(there.try_publish({"type": "a", "data": {}}), 201)
+
+
+class OldRedis(socketserver.StreamRequestHandler):
+    """Answers as Redis 6 does: it knows no scripts that begin with #!."""
+
+    def handle(self):
+        while line := self.rfile.readline():
+            words = [self.rfile.read(int(self.rfile.readline()[1:]) + 2) for _ in range(int(line[1:]))]
+            if words[0] == b"SCRIPT\r\n" and words[2].startswith(b"#!"):
+                self.wfile.write(b"-ERR Error compiling script (new function): unexpected symbol\r\n")
+            else:
+                self.wfile.write(b"+PONG\r\n")
+
+
+def test_a_redis_that_is_too_old_is_named_as_such(new_evhookd, cleanup):
+    server = cleanup.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), OldRedis))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cleanup.callback(server.shutdown)
+    evhookd = new_evhookd(redis=f"redis://127.0.0.1:{server.server_address[1]}", ready=False)
+    until(lambda: evhookd.log_lines("connection=redis ", "7.0 or later"), "the log says so")
+    assert evhookd.status_of("/readyz") == 503
