@@ -256,7 +256,7 @@ test_limits(void **state)
 
 	act.send = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;";
 	act.pad = 64 << 20; /* far more than what sockets hold; we stop reading */
-	go(&act, 1, 300);
+	go(&act, 1, 5000);
 	assert_int_equal(a.result.status, 200);
 	assert_true(peer_sent(peer) < 32 << 20);
 	tried_wait_for(&t, peer_closed, peer, 1);
