@@ -23,7 +23,7 @@ struct publish_target {
 
 struct publish_event {
 	struct ulid locator;
-	struct publish_target *targets;
+	const struct publish_target *targets;
 	size_t ntargets;
 };
 

@@ -5,7 +5,6 @@
  * looks up is the same for all of them.  Each is still stored as a whole or not at all, and
  * answered alone.
  */
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,11 +35,12 @@ struct publish_batch {
 	STAILQ_ENTRY(publish_batch) entry; /* in the store's list of open ones */
 	struct store *store;
 	struct uuid tenant;
-	char *trace_parent;
-	char *trace_state;
 	struct redis_cmd *cmd;
 	STAILQ_HEAD(, publish_op) ops;
-	size_t n; /* events of all of them */
+	size_t n;                       /* events of all of them */
+	struct publish_target *block;   /* all targets; events that go the same way share theirs */
+	struct publish_target *targets; /* those of the event that was read last, in the block */
+	size_t ntargets;
 };
 
 struct publisher {
@@ -54,8 +54,6 @@ publish_result_free(struct publish_result *result)
 {
 	if (result == NULL)
 		return;
-	if (result->n > 0)
-		free(result->events[0].targets); /* one block for all of them */
 	free(result->events);
 	free(result);
 }
@@ -103,42 +101,53 @@ publish_read_target(struct publish_target *target, const char **at)
 	}
 }
 
-static size_t
-publish_count_targets(const redisReply *reply, size_t at, size_t n)
+/* Room for all targets of the answer. */
+static struct publish_target *
+publish_new_targets(const redisReply *reply)
 {
 	size_t spaces = 0;
 
-	for (size_t i = at; i < at + n; i++)
+	for (size_t i = 2; i < reply->elements; i++)
 		for (const char *s = reply_text(reply, i, NULL); *s != '\0'; s++)
 			spaces += *s == ' ';
-	return spaces / 3;
+	return xcalloc(spaces + 1, sizeof(struct publish_target));
 }
 
-/* The i-th request's events begin at the element `at`. */
+/* "<locator> <target>…", or only "<locator>" for one that goes where the one before it goes. */
 static int
-publish_read_stored(struct publish_result *result, const redisReply *reply, size_t at, size_t n)
+publish_read_event(struct publish_batch *batch, struct publish_event *event, const char *text)
 {
-	struct publish_target *target;
+	size_t len = strcspn(text, " ");
 
+	if (ulid_parse(&event->locator, text, len) != 0)
+		return -1;
+	text += len;
+	if (*text == ' ') {
+		batch->targets += batch->ntargets;
+		batch->ntargets = 0;
+		text++;
+	}
+	while (*text != '\0')
+		if (publish_read_target(&batch->targets[batch->ntargets++], &text) != 0)
+			return -1;
+	event->targets = batch->targets;
+	event->ntargets = batch->ntargets;
+	return 0;
+}
+
+/* The request's events begin at the element `at`. */
+static int
+publish_read_stored(struct publish_batch *batch, struct publish_result *result,
+    const redisReply *reply, size_t at, size_t n)
+{
 	result->outcome = PUBLISH_STORED;
 	result->lease_end = reply_int(reply, 1);
 	result->events = xcalloc(n, sizeof *result->events);
 	result->n = n;
-	target = xcalloc(publish_count_targets(reply, at, n) + 1, sizeof *target);
-	result->events[0].targets = target;
-	for (size_t i = 0; i < n; i++) {
-		struct publish_event *event = &result->events[i];
-		const char *text = reply_text(reply, at + i, NULL);
-		size_t len;
-		const char *word = publish_word(&text, &len);
-
-		event->targets = target;
-		if (ulid_parse(&event->locator, word, len) != 0)
+	for (size_t i = 0; i < n; i++)
+		if (publish_read_event(
+			batch, &result->events[i], reply_text(reply, at + i, NULL)) != 0)
 			return -1;
-		for (; *text != '\0'; event->ntargets++)
-			if (publish_read_target(target++, &text) != 0)
-				return -1;
-	}
 	return 0;
 }
 
@@ -167,7 +176,8 @@ publish_read_replay(struct publish_result *result, const char *at, size_t n)
 /* What the answer says of a request's events, from the element `at` on; NULL when it is none of the
  * script's. */
 static struct publish_result *
-publish_read(const redisReply *reply, size_t at, const struct publish_op *op)
+publish_read(
+    struct publish_batch *batch, const redisReply *reply, size_t at, const struct publish_op *op)
 {
 	struct publish_result *result = xcalloc(1, sizeof *result);
 	size_t n = op->n;
@@ -183,7 +193,7 @@ publish_read(const redisReply *reply, size_t at, const struct publish_op *op)
 		result->fanout = strtoll(reply_text(reply, at, NULL) + 2, NULL, 10);
 		rc = 0;
 	} else if (reply_is(reply, 0, "ok") && at + n <= reply->elements) {
-		rc = publish_read_stored(result, reply, at, n);
+		rc = publish_read_stored(batch, result, reply, at, n);
 		result->user = op->user;
 	}
 	if (rc == 0)
@@ -208,8 +218,7 @@ publish_finish(struct publish_batch *batch, enum store_err err)
 		publish_result_free(op->result);
 		free(op);
 	}
-	free(batch->trace_parent);
-	free(batch->trace_state);
+	free(batch->block);
 	free(batch);
 }
 
@@ -278,12 +287,14 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 	struct publish_op *op;
 	size_t at = 2;
 
-	if (err == STORE_OK)
+	if (err == STORE_OK) {
+		batch->targets = batch->block = publish_new_targets(reply);
 		STAILQ_FOREACH(op, &batch->ops, entry)
 		{
-			op->result = publish_read(reply, at, op);
+			op->result = publish_read(batch, reply, at, op);
 			at += op->n;
 		}
+	}
 	if (err == STORE_OK)
 		publish_note_fanout(batch);
 	if (batch->store->opts.redis_wait > 0 && publish_promises(batch))
@@ -294,74 +305,6 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 
 /* --- asking --- */
 
-/* And the rest of that argument. */
-static void
-publish_arg_sha256(struct redis_cmd *cmd, const void *p, size_t n, const char *rest)
-{
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned int len = 0;
-	struct buf hex = {0};
-
-	if (EVP_Digest(p, n, digest, &len, EVP_sha256(), NULL) != 1)
-		abort();
-	hex_encode(&hex, digest, len);
-	buf_adds(&hex, rest);
-	redis_arg(cmd, hex.data, hex.len);
-	buf_clear(&hex);
-}
-
-static void
-publish_arg_draft(struct redis_cmd *cmd, const struct event_draft *draft, const struct uuid *user,
-    const char *suffix)
-{
-	redis_args(cmd, draft->type);
-	redis_arg(cmd, draft->data, draft->data_len);
-	redis_args(cmd, draft->request_id.s);
-	redis_args(cmd, draft->user_locator.s[0] != '\0' ? draft->user_locator.s : user->s);
-	if (draft->timestamp >= 0)
-		redis_argi(cmd, draft->timestamp);
-	else
-		redis_args(cmd, "");
-	redis_arg(cmd, suffix, LOCATOR_SUFFIX_LEN);
-}
-
-static void
-publish_arg_idempotency(struct redis_cmd *cmd, const struct publish_request *request)
-{
-	const char *key = request->idempotency_key;
-	char user[1 + sizeof request->user.s] = "";
-
-	if (key == NULL) {
-		redis_args(cmd, "");
-		redis_args(cmd, "");
-		return;
-	}
-	if (request->user.s[0] != '\0')
-		snprintf(user, sizeof user, ":%s", request->user.s);
-	publish_arg_sha256(cmd, key, strlen(key), "");
-	publish_arg_sha256(cmd, request->body, request->body_len, user);
-}
-
-static void
-publish_arg_head(struct redis_cmd *cmd, const struct publish_request *request)
-{
-	redis_arg(cmd, request->tenant.s, UUID_LEN);
-	redis_argi(cmd, request->lease_ms);
-	redis_argi(cmd, (int64_t)request->max_leases);
-	redis_argi(cmd, request->max_fanout);
-	redis_argi(cmd, request->max_pending);
-	redis_argi(cmd, request->max_diverted);
-	publish_arg_idempotency(cmd, request);
-	redis_argi(cmd, request->idempotency_ttl_ms);
-	redis_argi(cmd, request->request_ttl_ms);
-	redis_args(cmd, request->note_tenant ? "1" : "");
-	redis_args(cmd, request->trace_parent);
-	redis_args(cmd, request->trace_state);
-	redis_argi(cmd, (int64_t)request->nfull);
-	for (size_t i = 0; i < request->nfull; i++)
-		redis_arg(cmd, request->full[i].s, ULID_LEN);
-}
-
 static struct publish_batch *
 publish_batch_new(struct store *store, const struct publish_request *request)
 {
@@ -369,11 +312,9 @@ publish_batch_new(struct store *store, const struct publish_request *request)
 
 	batch->store = store;
 	batch->tenant = request->tenant;
-	batch->trace_parent = xstrdup(request->trace_parent);
-	batch->trace_state = xstrdup(request->trace_state);
 	STAILQ_INIT(&batch->ops);
 	batch->cmd = store_script(store, "publish", &request->tenant);
-	publish_arg_head(batch->cmd, request);
+	publish_args_head(batch->cmd, request);
 	return batch;
 }
 
@@ -382,7 +323,6 @@ publish_batch_add(struct publish_batch *batch, const struct publish_request *req
     events_publish_fn *fn, void *arg)
 {
 	struct publish_op *op = xcalloc(1, sizeof *op);
-	char suffix[LOCATOR_SUFFIX_LEN + 1];
 
 	op->n = request->n;
 	op->user = request->user;
@@ -390,11 +330,7 @@ publish_batch_add(struct publish_batch *batch, const struct publish_request *req
 	op->arg = arg;
 	STAILQ_INSERT_TAIL(&batch->ops, op, entry);
 	batch->n += request->n;
-	for (size_t i = 0; i < request->n; i++) {
-		locator_suffix(suffix, &request->tenant);
-		redis_args(batch->cmd, i == 0 ? "1" : "");
-		publish_arg_draft(batch->cmd, &request->drafts[i], &request->user, suffix);
-	}
+	publish_args_request(batch->cmd, request);
 }
 
 static void
@@ -412,9 +348,7 @@ publish_batch_takes(const struct publish_batch *batch, const struct publish_requ
 	       batch->n + request->n <= BATCH_EVENTS_MAX &&
 	       (batch->n + request->n) * batch->store->publisher->per_event <=
 		   BATCH_DELIVERIES_MAX &&
-	       redis_cmd_size(batch->cmd) + request->body_len <= BATCH_BYTES_MAX &&
-	       strcmp(batch->trace_parent, request->trace_parent) == 0 &&
-	       strcmp(batch->trace_state, request->trace_state) == 0;
+	       redis_cmd_size(batch->cmd) + request->body_len <= BATCH_BYTES_MAX;
 }
 
 void

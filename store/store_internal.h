@@ -23,6 +23,11 @@ struct store {
 	int64_t uncomplained;  /* ... and how many were not since */
 };
 
+/* The publish script's arguments: the head, then each request. */
+struct publish_request;
+void publish_args_head(struct redis_cmd *cmd, const struct publish_request *request);
+void publish_args_request(struct redis_cmd *cmd, const struct publish_request *request);
+
 struct publisher *publisher_new(struct event_base *base);
 /* Sends what was gathered; before the connection is freed, which answers it. */
 void publisher_free(struct publisher *publisher);

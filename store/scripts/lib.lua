@@ -44,13 +44,13 @@ end
 local BASE32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
 local function base32(n, width)
-	local out = {}
-	for i = width, 1, -1 do
+	local text = ''
+	while n > 0 do
 		local digit = n % 32
-		out[i] = string.sub(BASE32, digit + 1, digit + 1)
+		text = string.sub(BASE32, digit + 1, digit + 1) .. text
 		n = (n - digit) / 32
 	end
-	return table.concat(out)
+	return string.rep('0', width - #text) .. text
 end
 
 -- A stream id from the first 14 characters of a locator: 48 bits of ms, 20 of sequence.

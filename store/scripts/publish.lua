@@ -2,22 +2,23 @@
 -- as a whole or not at all.
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending, --max-diverted,
 --       idempotency key's hash ('' for none; then there is one request), hash of the body
---       and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms, TTL ms of request ids, '1' when the tenant is to be noted for trimming, traceparent,
---       tracestate ('' for none), n webhooks that have no room here, these, and for each event: '1'
---       if a request begins with it, type, data, requestId, userLocator, timestamp ('' for none),
---       locator suffix.
+--       and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms, TTL ms of
+--       request ids, '1' when the tenant is to be noted for trimming, n webhooks that have no room
+--       here, these, and for each request: n events, and for each of them: type, data, locator
+--       suffix, n words, these: names and values of its further fields, requestId first.
 -- Returns {'ok', lease end, for each event '<locator> [<webhook> <version> <how>]…', …}, how being l
 --       (leased to the caller), w (waits, due now), o (its queue is full) or s (it is suspended), or
---       '! <deliveries>' for each event of a request that would cause more than --max-fanout,
---       {'replay', '[:<user>] <locator> …'} or {'conflict'}.
-local call, find, sub, byte, concat = redis.call, string.find, string.sub, string.byte, table.concat
+--       '<locator>' when it goes as the event before it does, or '! <deliveries>' for each event of a
+--       request that would cause more than --max-fanout; {'replay', '[:<user>] <locator> …'} or
+--       {'conflict'}.
+local call, ARGV = redis.call, ARGV
+local find, sub, byte, concat = string.find, string.sub, string.byte, table.concat
 local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local idem, body_hash = ARGV[7], sub(ARGV[8], 1, 64)
-local nfull = tonumber(ARGV[14])
-local EACH = 7
-local first = 15 + nfull
-local last = #ARGV
+local nfull = tonumber(ARGV[12])
+local first, last = 13 + nfull, #ARGV
+local TYPE, DATA, SUFFIX, NWORDS, WORDS = 0, 1, 2, 3, 4 -- where they are, from the event's place on
 
 local idem_key = p .. 'idem:' .. tenant .. ':' .. idem
 if idem ~= '' then
@@ -38,7 +39,7 @@ local hooks = {}
 local by_locator = {}
 local function subscribers(event_type)
 	local keys = p .. 'sub:' .. tenant .. ':'
-	local list = {}
+	local list = { events = 0 }
 	local function add(pattern)
 		local members = call('HGETALL', keys .. pattern)
 		for i = 1, #members, 2 do
@@ -46,8 +47,9 @@ local function subscribers(event_type)
 			if not hook then
 				local value = members[i + 1]
 				local space = find(value, ' ', 1, true)
-				hook = { webhook = members[i], version = sub(value, 1, space - 1), load = 0,
-					suspended = byte(value, space + 1) == 115, value = value }
+				hook = { webhook = members[i], load = 0, value = value, members = {}, n = 0,
+					text = members[i] .. ' ' .. sub(value, 1, space - 1),
+					suspended = byte(value, space + 1) == 115 }
 				by_locator[members[i]] = hook
 				hooks[#hooks + 1] = hook
 			end
@@ -68,22 +70,30 @@ local function subscribers(event_type)
 end
 
 -- First everything is read and checked.
-local of_type, fanout = {}, {}
-local request_at
-for i = first, last, EACH do
-	local event_type = ARGV[i + 1]
-	local list = of_type[event_type]
-	if not list then
-		list = subscribers(event_type)
-		of_type[event_type] = list
+local of_type, lists = {}, {}
+local fanout = {} -- of each request, by the place where it begins
+local i = first
+while i <= last do
+	local request = i
+	fanout[request] = 0
+	i = i + 1
+	for _ = 1, ARGV[request] do
+		local event_type = ARGV[i + TYPE]
+		local list = of_type[event_type]
+		if not list then
+			list = subscribers(event_type)
+			of_type[event_type] = list
+			lists[#lists + 1] = list
+		end
+		list.events = list.events + 1
+		fanout[request] = fanout[request] + #list
+		i = i + WORDS + ARGV[i + NWORDS]
 	end
-	if ARGV[i] == '1' then
-		request_at = i
-		fanout[i] = 0
-	end
-	fanout[request_at] = fanout[request_at] + #list
+end
+for i = 1, #lists do
+	local list = lists[i]
 	for j = 1, #list do
-		list[j].load = list[j].load + 1
+		list[j].load = list[j].load + list.events
 	end
 end
 
@@ -91,11 +101,10 @@ local now = now_ms()
 local leased, waiting = lease_score(now + lease_ms), wait_score(now)
 local full = {}
 for i = 1, nfull do
-	full[ARGV[14 + i]] = true
+	full[ARGV[12 + i]] = true
 end
 for i = 1, #hooks do
 	local hook = hooks[i]
-	hook.members = {}
 	if hook.suspended then
 		hook.room = 0
 	else
@@ -113,40 +122,37 @@ end
 local events = p .. 'ev:' .. tenant
 local out = { 'ok', leased }
 local locators = {}
-local request, last_ms, last_ms_text
 
--- The names and values of the i-th argument's event, none that is empty.
-local function fields_at(i)
-	local fields = { 'type', ARGV[i + 1], 'data', ARGV[i + 2], 'suffix', ARGV[i + 6] }
-	local n = 6
-	local function field(name, value)
-		if value and value ~= '' then
-			fields[n + 1], fields[n + 2] = name, value
-			n = n + 2
-		end
-	end
-	field('requestId', ARGV[i + 3] ~= '' and ARGV[i + 3] or request)
-	field('userLocator', ARGV[i + 4])
-	field('timestamp', ARGV[i + 5])
-	field('traceparent', ARGV[12])
-	field('tracestate', ARGV[13])
-	return fields
+local function own_request(i)
+	return ARGV[i + NWORDS] ~= '0' and ARGV[i + WORDS] == 'requestId' and ARGV[i + WORDS + 1]
 end
 
--- How many events the request that begins at i has, '' for one.
-local function request_size(i)
-	local n = 1
-	while ARGV[i + n * EACH] == '' do
-		n = n + 1
+-- Adds an event, which stands at i, to the stream.  request: what its requestId is if it has none of
+-- its own.
+local function add(id, i, request)
+	local from, to = i + WORDS, i + WORDS - 1 + ARGV[i + NWORDS]
+	if request and not own_request(i) then
+		return call('XADD', events, id, 'type', ARGV[i + TYPE], 'data', ARGV[i + DATA],
+			'suffix', ARGV[i + SUFFIX], 'requestId', request, unpack(ARGV, from, to))
 	end
-	return n > 1 and int(n) or ''
+	return call('XADD', events, id, 'type', ARGV[i + TYPE], 'data', ARGV[i + DATA],
+		'suffix', ARGV[i + SUFFIX], unpack(ARGV, from, to))
+end
+
+-- The same as a table.
+local function event_at(i, request)
+	local event = { type = ARGV[i + TYPE], data = ARGV[i + DATA], suffix = ARGV[i + SUFFIX],
+		requestId = request }
+	for j = i + WORDS, i + WORDS - 1 + ARGV[i + NWORDS], 2 do
+		event[ARGV[j]] = ARGV[j + 1]
+	end
+	return event
 end
 
 -- What becomes of an event that is not queued for a webhook.
-local function refuse(hook, locator, ms, fields)
+local function refuse(hook, locator, ms, event)
 	local trigger = hook.suspended and 'suspended' or 'overflow'
 	local message = hook.suspended and 'the webhook is suspended' or 'the queue is full'
-	local event = fields_of(fields)
 	local diverted = false
 	if find(hook.value, ' divert', 1, true) then
 		diverted = divert(hook.webhook, locator, max_diverted, trigger, message, '0',
@@ -162,64 +168,103 @@ local function refuse(hook, locator, ms, fields)
 	return hook.suspended and ' s' or ' o'
 end
 
+local last_ms, last_ms_text, last_seq
+
 -- Adds the event to the stream; returns its locator and the ms in it.
-local function append(i, fields)
-	local id = call('XADD', events, '*', unpack(fields))
+local function append(i, request)
+	local id = add('*', i, request)
 	local dash = find(id, '-', 1, true)
-	local ms, seq = sub(id, 1, dash - 1), tonumber(sub(id, dash + 1))
+	local ms, seq = sub(id, 1, dash - 1), nil
+	if ms == last_ms then
+		seq = last_seq + 1
+	else
+		seq = tonumber(sub(id, dash + 1))
+	end
 	if seq > 0xfffff then
 		-- the sequence of this ms is used up: go on in the next one
 		call('XDEL', events, id)
 		ms, seq = int(ms + 1), 0
-		id = call('XADD', events, ms .. '-0', unpack(fields))
+		id = add(ms .. '-0', i, request)
 	end
 	if ms ~= last_ms then
 		last_ms, last_ms_text = ms, base32(tonumber(ms), 10)
 	end
-	if ARGV[i + 3] ~= '' then
-		local list = p .. 'req:' .. tenant .. ':' .. ARGV[i + 3]
+	last_seq = seq
+	local own = own_request(i)
+	if own then
+		local list = p .. 'req:' .. tenant .. ':' .. own
 		if call('LLEN', list) < 1000 then
 			call('RPUSH', list, id)
 		end
 		call('PEXPIRE', list, ARGV[10])
 	end
-	return last_ms_text .. (seq == 0 and '0000' or base32(seq, 4)) .. ARGV[i + 6], ms
+	return last_ms_text .. base32(seq, 4) .. ARGV[i + SUFFIX], ms
 end
 
-for i = first, last, EACH do
-	if ARGV[i] == '1' then
-		request_at, request = i, nil
+local function queue(hook, locator)
+	local members, n = hook.members, hook.n
+	members[n + 1], members[n + 2] = hook.score, locator
+	hook.n = n + 2
+end
+
+-- What becomes of each event of such a list, in words; nil when some queue is full or suspended.
+local function fate_of(list)
+	local words = {}
+	for j = 1, #list do
+		local hook = list[j]
+		if hook.room < hook.load then
+			return nil
+		end
+		words[j] = hook.text .. hook.how
 	end
-	if fanout[request_at] > max_fanout then
-		out[#out + 1] = '! ' .. fanout[request_at]
-	else
-		local fields = fields_at(i)
-		if not request then
-			local n = request_size(i)
-			if n ~= '' then
-				fields[#fields + 1] = 'n'
-				fields[#fields + 1] = n
-			end
+	return concat(words, ' ')
+end
+
+-- The same of one event, when it has to be looked at one by one.
+local function deliver(list, locator, ms, i, request)
+	local words = {}
+	for j = 1, #list do
+		local hook = list[j]
+		local how = hook.how
+		if hook.room > 0 then
+			hook.room = hook.room - 1
+			queue(hook, locator)
+		else
+			how = refuse(hook, locator, ms, event_at(i, request))
 		end
-		local locator, ms = append(i, fields)
-		request = request or locator
-		locators[#locators + 1] = locator
-		local line = { locator }
-		local list = of_type[ARGV[i + 1]]
-		for j = 1, #list do
-			local hook = list[j]
-			local how = hook.how
-			if hook.room > 0 then
-				hook.room = hook.room - 1
-				local members = hook.members
-				members[#members + 1] = hook.score
-				members[#members + 1] = locator
+		words[j] = hook.text .. how
+	end
+	return concat(words, ' ')
+end
+
+for i = 1, #lists do
+	lists[i].fate = fate_of(lists[i])
+end
+local same -- the list whose fate was told last
+i = first
+while i <= last do
+	local at, request = i, nil
+	i = i + 1
+	for _ = 1, ARGV[at] do
+		if fanout[at] > max_fanout then
+			out[#out + 1] = '! ' .. fanout[at]
+		else
+			local locator, ms = append(i, request)
+			local list = of_type[ARGV[i + TYPE]]
+			if not list.fate then
+				out[#out + 1] = locator .. ' ' .. deliver(list, locator, ms, i, request)
+				same = nil
 			else
-				how = refuse(hook, locator, ms, fields)
+				for j = 1, #list do
+					queue(list[j], locator)
+				end
+				out[#out + 1] = list == same and locator or locator .. ' ' .. list.fate
+				same = list
 			end
-			line[j + 1] = ' ' .. hook.webhook .. ' ' .. hook.version .. how
+			request = request or locator
+			locators[#locators + 1] = locator
 		end
-		out[#out + 1] = concat(line)
+		i = i + WORDS + ARGV[i + NWORDS]
 	end
 end
 
