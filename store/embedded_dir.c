@@ -119,7 +119,9 @@ embedded_dir_conf(const struct embedded_dir *dir, struct buf *conf)
 		       "appendfsync always\n"
 		       "no-appendfsync-on-rewrite no\n"
 		       "save \"\"\n"
-		       "maxmemory-policy noeviction\n");
+		       "maxmemory-policy noeviction\n"
+		       "# Busy queues are not searched from end to end.\n"
+		       "zset-max-listpack-entries 16\n");
 }
 
 /* Writes redis.conf anew, whole or not at all. */

@@ -190,7 +190,7 @@ class Lab:
         process = self.start(
             ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(self.dir),
              "--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync,
-             "--auto-aof-rewrite-percentage", "0"],
+             "--auto-aof-rewrite-percentage", "0", "--zset-max-listpack-entries", "16"],
             log="redis.log",
         )
         until(path.exists, "redis-server made its socket")

@@ -259,6 +259,7 @@ test_settings(void **state)
 	expect_setting(socket, "save", "");
 	expect_setting(socket, "port", "0");
 	expect_setting(socket, "maxmemory-policy", "noeviction");
+	expect_setting(socket, "zset-max-listpack-entries", "16");
 	embedded_stop(embedded);
 	embedded_free(embedded);
 }
