@@ -7,6 +7,8 @@
 #include "store/queue.h"
 #include "store/store_internal.h"
 
+#define FIELDS_MAX 12 /* of a stream entry; it has nine */
+
 /* Where the parts of one claimed event live until the callback returned. */
 struct claim_text {
 	struct event_row row;   /* from the stream, or */
@@ -21,38 +23,64 @@ struct claim_op {
 	size_t ntexts;
 };
 
-/* {locator, attempts, copy or fields} */
+/* "<attempts> <copy>" */
 static int
-claim_read_event(struct claim_op *op, struct claim_event *event, const redisReply *reply)
+claim_read_copy(struct claim_text *text, struct claim_event *event, const redisReply *reply)
 {
-	struct claim_text *text;
-	size_t n;
-	const char *locator;
+	char *end;
+
+	event->attempts = (unsigned)strtoul(reply->str, &end, 10);
+	if (*end != ' ')
+		return -1;
+	end++;
+	if (event_copy_read(&text->copy, end, reply->len - (size_t)(end - reply->str)) != 0)
+		return -1;
+	event->parts = text->copy.parts;
+	return 0;
+}
+
+/* Names and values with NULs between them. */
+static int
+claim_read_fields(struct claim_text *text, struct claim_event *event, const redisReply *reply)
+{
+	redisReply words[2 * FIELDS_MAX] = {0};
+	redisReply *elements[2 * FIELDS_MAX];
+	redisReply fields = {.type = REDIS_REPLY_ARRAY, .element = elements};
+	char *at = reply->str, *end = reply->str + reply->len;
 	char id[48];
 	int64_t ms;
 	uint32_t seq;
 
-	if (!reply_is_array(reply, 3))
-		return -1;
-	locator = reply_text(reply, 0, &n);
-	if (ulid_parse(&event->locator, locator, n) != 0)
-		return -1;
-	event->attempts = (unsigned)reply_int(reply, 1);
-	text = xcalloc(1, sizeof *text);
-	op->texts[op->ntexts++] = text;
-	if (reply->element[2]->type == REDIS_REPLY_STRING) {
-		if (event_copy_read(&text->copy, reply->element[2]->str, reply->element[2]->len) !=
-		    0)
-			return -1;
-		event->parts = text->copy.parts;
-		return 0;
+	while (at <= end && fields.elements < 2 * FIELDS_MAX) {
+		redisReply *word = &words[fields.elements];
+
+		word->type = REDIS_REPLY_STRING;
+		word->str = at;
+		word->len = strlen(at);
+		elements[fields.elements++] = word;
+		at += word->len + 1;
 	}
 	locator_stream_id(&event->locator, &ms, &seq);
 	snprintf(id, sizeof id, "%lld-%u", (long long)ms, seq);
-	if (event_row_read(&text->row, id, reply->element[2]) != 0)
+	if (event_row_read(&text->row, id, &fields) != 0)
 		return -1;
 	event->parts = text->row.parts;
 	return strcmp(text->row.locator.s, event->locator.s) == 0 ? 0 : -1;
+}
+
+static int
+claim_read_event(struct claim_op *op, struct claim_event *event, const redisReply *locator,
+    const redisReply *what)
+{
+	struct claim_text *text;
+
+	if (locator->type != REDIS_REPLY_STRING || what->type != REDIS_REPLY_STRING ||
+	    ulid_parse(&event->locator, locator->str, locator->len) != 0)
+		return -1;
+	text = xcalloc(1, sizeof *text);
+	op->texts[op->ntexts++] = text;
+	return what->str[0] >= '0' && what->str[0] <= '9' ? claim_read_copy(text, event, what)
+							  : claim_read_fields(text, event, what);
 }
 
 static int
@@ -61,7 +89,7 @@ claim_read_group(struct claim_op *op, struct claim_group *group, const redisRepl
 	const char *text;
 	size_t n;
 
-	if (!reply_is_array(reply, 4))
+	if (!reply_is_array(reply, 5))
 		return -1;
 	text = reply_text(reply, 0, &n);
 	group->alert = n == ULID_LEN + strlen(":alert");
@@ -71,9 +99,10 @@ claim_read_group(struct claim_op *op, struct claim_group *group, const redisRepl
 	if (uuid_parse(&group->tenant, text, n) != 0)
 		return -1;
 	group->version = reply_int(reply, 2);
-	group->events = xcalloc(reply->elements - 3, sizeof *group->events);
-	for (size_t i = 3; i < reply->elements; i++) {
-		if (claim_read_event(op, &group->events[group->n], reply->element[i]) == 0) {
+	group->events = xcalloc(reply->elements / 2, sizeof *group->events);
+	for (size_t i = 3; i + 1 < reply->elements; i += 2) {
+		if (claim_read_event(op, &group->events[group->n], reply->element[i],
+			reply->element[i + 1]) == 0) {
 			group->n++;
 			continue;
 		}

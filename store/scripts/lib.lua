@@ -53,18 +53,23 @@ local function base32(n, width)
 	return string.rep('0', width - #text) .. text
 end
 
+-- tonumber() knows base 32 too, but goes on with the letters that are left out here.
+local LEFT_OUT = { J = 'I', K = 'J', M = 'K', N = 'L', P = 'M', Q = 'N', R = 'O', S = 'P', T = 'Q',
+	V = 'R', W = 'S', X = 'T', Y = 'U', Z = 'V' }
+
+local function from_base32(text)
+	return tonumber((string.gsub(text, '[J-Z]', LEFT_OUT)), 32)
+end
+
+local id_head, id_ms -- of the id that was asked for last: the next one often is of the same ms
+
 -- A stream id from the first 14 characters of a locator: 48 bits of ms, 20 of sequence.
 local function stream_id(locator)
-	local n = 0
-	local ms
-	for i = 1, 14 do
-		n = n * 32 + string.find(BASE32, string.sub(locator, i, i), 1, true) - 1
-		if i == 10 then
-			ms = n
-			n = 0
-		end
+	local head = string.sub(locator, 1, 10)
+	if head ~= id_head then
+		id_head, id_ms = head, int(from_base32(head)) .. '-'
 	end
-	return int(ms) .. '-' .. int(n)
+	return id_ms .. int(from_base32(string.sub(locator, 11, 14)))
 end
 
 -- A record of an attempt begins with this; behind it stands what the caller says (store/attempts.c).

@@ -80,9 +80,9 @@ def cost_of_claims(redis, keys, webhook, entries):
         redis.config_resetstat()
         answer = claim(keys=[keys.prefix], args=[1000, 64, 64, 0, 100, 1000, 0])
         stats = redis.info("commandstats")
-        assert len(answer[6]) == 3 + 64
+        assert len(answer[6]) == 3 + 2 * 64
         costs.append(stats["cmdstat_evalsha"]["usec"])
-    wanted = {"zrange", "zadd", "hget", "hmget", "xrange", "time", "zrem"}
+    wanted = {"zrange", "zadd", "hget", "hmget", "xrange", "time", "zrem", "exists"}
     return {name: stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in wanted}, min(costs)
 
 
@@ -97,3 +97,38 @@ def test_a_claim_costs_the_same_from_a_hundred_and_from_many(alone):
     print(f"{few_us} us from 100, {many_us} us from {ENTRIES}: {many}")
     assert few == many, "the same commands"
     assert many_us < 3 * few_us + 200, f"{few_us} us from 100, {many_us} us from {ENTRIES}"
+
+
+def test_a_claim_finds_events_among_others_of_the_stream(alone):
+    evhookd = alone()
+    tenant = Tenant(evhookd.client())
+    webhook = tenant.create()
+    evhookd.kill()  # the claim is the test's
+    redis, keys = evhookd.redis.client, Keys(tenant)
+    queue, copies = keys.queue(webhook["locator"]), keys.retries(webhook["locator"])
+    suffixes = [f"{n:012d}" for n in range(100)]
+    events = [
+        locator_of(redis.xadd(keys.stream, {"type": "a", "data": n, "suffix": suffix}), suffix)
+        for n, suffix in enumerate(suffixes)
+    ]
+    # in a row, every third, all but two, backwards; a copy; and two that are nowhere
+    owed = [*range(20), *range(20, 50, 3), *(n for n in range(50, 80) if n not in (60, 61))]
+    due = {events[n]: 10 + 2 * n for n in owed} | {events[n]: 300 - 2 * n for n in range(80, 100)}
+    ids = redis.xrange(keys.stream)
+    redis.xdel(keys.stream, ids[5][0])
+    redis.hset(copies, events[7], "3 a copy")
+    other = events[9][:14] + "Z" * 12
+    due[other] = due.pop(events[9])
+    redis.zadd(queue, due)
+    redis.zadd(keys.due, {webhook["locator"]: 1})
+    claim = redis.register_script(script("claim"))
+    answer = claim(keys=[keys.prefix], args=[1000, 256, 256, 0, 100, 1000, 0])
+    claimed = dict(zip(answer[6][3::2], answer[6][4::2], strict=True))
+    expected = {
+        locator: "3 a copy" if n == 7 else f"type\0a\0data\0{n}\0suffix\0{suffixes[n]}"
+        for n, locator in enumerate(events)
+        if locator in due and n not in (5, 9)
+    }
+    assert claimed == expected
+    assert list(claimed) == sorted(expected, key=due.get)
+    assert set(redis.zrange(queue, 0, -1)) == set(expected), "what is nowhere is owed no longer"
