@@ -239,18 +239,6 @@ delivery_start(struct delivery *delivery)
 	delivery_enter(delivery, DELIVERY_POSTING);
 }
 
-/* A timeout halves the connections that the endpoint may have, a success gives one back. */
-static void
-delivery_adapt(struct target *target, bool success, bool timed_out)
-{
-	if (timed_out) {
-		target->cap = target->cap > 1 ? target->cap / 2 : 1;
-		target_release_surplus(target);
-	}
-	if (success && target->cap < target->dispatch->opts.endpoint_concurrency)
-		target->cap++;
-}
-
 static void
 delivery_keep_response(struct delivery *delivery, const struct post_result *result)
 {
@@ -390,7 +378,12 @@ delivery_on_post(void *arg, const struct post_result *result)
 	target->dispatch->totals.ended++;
 	delivery_judge(delivery, result);
 	delivery_keep_response(delivery, result);
-	delivery_adapt(target, delivery->success, result->timed_out);
+	if (result->timed_out)
+		target_timed_out(target);
+	else if (result->status == 0)
+		target_refused(target);
+	else
+		target_answered(target, delivery->success);
 	if (delivery->success) {
 		delivery_count_latency(delivery, now_us);
 		delivery_tell(delivery, TALLY_DELIVERED);

@@ -20,6 +20,9 @@
 /* Connections that a webhook may have at first; each success adds one. */
 #define CAP_AT_FIRST 8
 #define REST_MS 100 /* when there are no file descriptors left */
+/* An endpoint that cannot be reached, and says so at once, is left alone for a millisecond, then
+ * for twice as long each time, up to so many; else its queue would keep everybody busy. */
+#define REFUSED_REST_MAX_MS 100
 /* One publish request leases at most so many. */
 #define LEASES_PER_REQUEST 1024
 /* Settings older than that are read again before anything starts by them. */
@@ -121,7 +124,9 @@ struct target {
 	struct signer *previous_signer;  /* of the replaced secret */
 	struct post_header *headers;     /* the same in each attempt; borrowed from webhook */
 	size_t nheaders;
-	size_t cap; /* connections at most, now: 1 .. endpoint_concurrency */
+	size_t cap;           /* connections at most, now: 1 .. endpoint_concurrency */
+	struct event *rested; /* pending while nothing starts; NULL before the first time */
+	int64_t rest_ms;      /* of the last one; 0 since it has answered */
 	size_t inflight;
 	size_t nwaiting;
 	size_t nundecided; /* failures that wait for fresh settings to be judged by */
@@ -182,6 +187,10 @@ bool target_may_start(const struct target *target); /* READY */
 void target_turn_away(struct target *target);       /* what waits, as it may not start */
 /* Asks for its settings if it has to, and puts it into or takes it out of the lists. */
 void target_update(struct target *target);
+/* What an attempt says about the endpoint: how many connections it may have, when the next. */
+void target_answered(struct target *target, bool success);
+void target_timed_out(struct target *target);
+void target_refused(struct target *target);
 size_t target_room(const struct target *target); /* for more in memory */
 /* Hands back what is more than may wait in memory. */
 void target_release_surplus(struct target *target);

@@ -114,6 +114,8 @@ target_free(struct target *target)
 		TAILQ_REMOVE(&dispatch->dirty, target, dirty_entry);
 	HASH_DELETE(hh, dispatch->targets, target);
 	share_put(dispatch, target->share);
+	if (target->rested != NULL)
+		event_free(target->rested);
 	target_drop_settings(target);
 	free(target);
 }
@@ -195,12 +197,18 @@ target_set_full(struct target *target)
 	}
 }
 
+static bool
+target_rests(const struct target *target)
+{
+	return target->rested != NULL && event_pending(target->rested, EV_TIMEOUT, NULL);
+}
+
 void
 target_update(struct target *target)
 {
 	bool wants = target->nwaiting > 0 || target->nundecided > 0;
-	bool ready =
-	    target->nwaiting > 0 && target->state == TARGET_READY && target->inflight < target->cap;
+	bool ready = target->nwaiting > 0 && target->state == TARGET_READY &&
+		     target->inflight < target->cap && !target_rests(target);
 
 	if (wants && target->state == TARGET_UNKNOWN && target->dispatch->up)
 		target_ask(target);
@@ -208,6 +216,56 @@ target_update(struct target *target)
 	target_set_full(target);
 	if (ready)
 		dispatch_run_turn(target->dispatch);
+}
+
+/* --- what the endpoint takes --- */
+
+static void
+target_halve_cap(struct target *target)
+{
+	target->cap = target->cap > 1 ? target->cap / 2 : 1;
+	target_release_surplus(target);
+}
+
+void
+target_answered(struct target *target, bool success)
+{
+	target->rest_ms = 0;
+	if (success && target->cap < target->dispatch->opts.endpoint_concurrency)
+		target->cap++;
+}
+
+void
+target_timed_out(struct target *target)
+{
+	target_halve_cap(target);
+}
+
+static void
+target_ev_rested(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	target_update(arg);
+}
+
+void
+target_refused(struct target *target)
+{
+	struct timeval tv;
+
+	if (target_rests(target))
+		return; /* it began when this one was under way */
+	target->rest_ms = target->rest_ms == 0 ? 1 : 2 * target->rest_ms;
+	if (target->rest_ms > REFUSED_REST_MAX_MS)
+		target->rest_ms = REFUSED_REST_MAX_MS;
+	if (target->rested == NULL)
+		target->rested = evtimer_new(target->dispatch->opts.base, target_ev_rested, target);
+	if (target->rested == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	tv = (struct timeval){.tv_usec = target->rest_ms * 1000};
+	event_add(target->rested, &tv);
+	target_halve_cap(target);
 }
 
 /* --- settings --- */

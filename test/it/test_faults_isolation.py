@@ -1,11 +1,12 @@
 """One slow endpoint, dead endpoint or greedy tenant does not hold up the others."""
 
 import contextlib
+import time
 
 from api import Tenant
 from harness import until, until_empty
 from load import Load, metric
-from receivers import Answer
+from receivers import Answer, Reset
 
 
 def test_tarpits_and_refusing_endpoints_do_not_delay_others(alone, receiver, event):
@@ -65,6 +66,32 @@ def test_retries_are_claimed_while_tarpits_fill_the_memory(alone, receiver, even
     locator = good.publish()["locator"]
     sink.wait_for(2, 7)
     assert sink.ids() == [locator, locator]
+
+
+def test_an_endpoint_that_cannot_be_reached_is_left_alone_until_it_can(alone, receiver):
+    """Unbounded, thousands of attempts a second would keep Redis and the process from the others."""
+    dead, sink = receiver(default=Reset()), receiver()
+    evhookd = alone(log_level="info")
+    bad, good = Tenant(evhookd.client()), Tenant(evhookd.client())
+    webhook = bad.create(
+        dead.url(),
+        failureHandling={
+            "triggers": ["timeout"],
+            "retryStrategy": {"attempts": 5, "intervalSeconds": 1, "pattern": "linear"},
+        },
+    )
+    good.create(sink.url())
+    begin = time.monotonic()
+    waiting = bad.publish_many(1000)
+    for n in range(1, 101):
+        good.publish()
+        sink.wait_for(n)
+    attempts = len(dead.all())
+    # 8 connections, half as many after each failure, pauses of 1 ms, 2 ms, … 100 ms
+    assert 1 <= attempts <= 40 + 10 * (time.monotonic() - begin)
+    dead.default = Answer()
+    dead.wait_for_events(waiting, 30)
+    until_empty(evhookd.redis.client, bad, webhook)
 
 
 def test_a_tenant_at_full_speed_does_not_stop_another(alone, receiver):
