@@ -41,16 +41,21 @@ escape_needed(uint32_t code)
 static bool
 escape_is_bare(const char *s, size_t n)
 {
+	static const bool bare[256] = {['a' ... 'z'] = true,
+	    ['A' ... 'Z'] = true,
+	    ['0' ... '9'] = true,
+	    ['_'] = true,
+	    ['.'] = true,
+	    [':'] = true,
+	    ['/'] = true,
+	    ['@'] = true,
+	    ['+'] = true,
+	    ['-'] = true};
 	size_t i;
 
-	for (i = 0; i < n; i++) {
-		char c = s[i];
-
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) &&
-		    (c == '\0' || strchr("_.:/@+-", c) == NULL))
-			return false;
-	}
-	return n > 0;
+	for (i = 0; i < n && bare[(unsigned char)s[i]]; i++)
+		;
+	return n > 0 && i == n;
 }
 
 /* Appends the short escape both formats share; false if the character has none. */

@@ -9,11 +9,24 @@
 
 #define MEM_CHUNK 4096u /* bytes of an arena's usual chunk, its head included */
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MEM_CHECKED
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(MEM_CHECKED)
+#define MEM_SPARES 0u /* whoever uses what was cleared is to be found out */
+#else
+#define MEM_SPARES 64u
+#endif
+
 struct arena_chunk {
 	struct arena_chunk *next;
 	size_t size; /* of bytes */
 	alignas(max_align_t) char bytes[];
 };
+
+#define MEM_USUAL (MEM_CHUNK - sizeof(struct arena_chunk))
 
 static _Noreturn void
 mem_die(void)
@@ -99,11 +112,21 @@ mem_wipe(void *p, size_t n)
 		explicit_bzero(p, n);
 }
 
+/* Every request has an arena or two, for a moment: usual chunks go round instead of to malloc(). */
+static struct arena_chunk *arena_spare;
+static size_t arena_spares;
+
 static struct arena_chunk *
 arena_chunk_new(size_t size)
 {
 	struct arena_chunk *chunk;
 
+	if (size == MEM_USUAL && arena_spare != NULL) {
+		chunk = arena_spare;
+		arena_spare = chunk->next;
+		arena_spares--;
+		return chunk;
+	}
 	if (size > SIZE_MAX - sizeof(struct arena_chunk))
 		mem_die();
 	chunk = xmalloc(sizeof(struct arena_chunk) + size);
@@ -111,28 +134,39 @@ arena_chunk_new(size_t size)
 	return chunk;
 }
 
+static void
+arena_chunk_free(struct arena_chunk *chunk)
+{
+	if (chunk->size != MEM_USUAL || arena_spares == MEM_SPARES) {
+		free(chunk);
+		return;
+	}
+	chunk->next = arena_spare;
+	arena_spare = chunk;
+	arena_spares++;
+}
+
 static void *
 arena_take(struct arena *arena, size_t size, size_t align)
 {
-	const size_t usual = MEM_CHUNK - sizeof(struct arena_chunk);
 	size_t left = (size_t)(arena->end - arena->at);
 	size_t pad = -(uintptr_t)arena->at & (align - 1);
 	struct arena_chunk *chunk;
 	char *p;
 
 	if (arena->chunks == NULL || pad > left || size > left - pad) {
-		if (arena->chunks != NULL && size > usual / 4) {
+		if (arena->chunks != NULL && size > MEM_USUAL / 4) {
 			/* One of its own: what is free in the newest chunk stays in use. */
 			chunk = arena_chunk_new(size);
 			chunk->next = arena->chunks->next;
 			arena->chunks->next = chunk;
 			return chunk->bytes;
 		}
-		chunk = arena_chunk_new(size > usual ? size : usual);
+		chunk = arena_chunk_new(size > MEM_USUAL ? size : MEM_USUAL);
 		chunk->next = arena->chunks;
 		arena->chunks = chunk;
 		arena->at = chunk->bytes;
-		arena->end = chunk->bytes + (size > usual ? size : usual);
+		arena->end = chunk->bytes + (size > MEM_USUAL ? size : MEM_USUAL);
 		pad = 0;
 	}
 	p = arena->at + pad;
@@ -176,7 +210,7 @@ arena_clear(struct arena *arena)
 
 	while ((chunk = arena->chunks) != NULL) {
 		arena->chunks = chunk->next;
-		free(chunk);
+		arena_chunk_free(chunk);
 	}
 	arena->at = NULL;
 	arena->end = NULL;

@@ -31,10 +31,10 @@ delivery_list_of(struct delivery *delivery)
 	case DELIVERY_POSTING:
 		return &target->posting;
 	case DELIVERY_SETTLING:
-		return &target->settling;
+		return delivery->sent ? &target->telling : &target->settling;
 	case DELIVERY_RELEASING:
 	default:
-		return &target->releasing;
+		return delivery->sent ? &target->telling : &target->releasing;
 	}
 }
 
@@ -43,16 +43,6 @@ delivery_is_undecided(const struct delivery *delivery)
 {
 	return delivery->state == DELIVERY_SETTLING && !delivery->success && !delivery->sent &&
 	       delivery->kind == DELIVERY_QUEUED && !delivery->target->alert;
-}
-
-void
-delivery_mark_sent(struct delivery *delivery, bool sent)
-{
-	if (delivery_is_undecided(delivery))
-		delivery->target->nundecided--;
-	delivery->sent = sent;
-	if (delivery_is_undecided(delivery))
-		delivery->target->nundecided++;
 }
 
 /* Adds or takes away what the delivery counts for in its state. */
@@ -78,6 +68,14 @@ delivery_count(struct delivery *delivery, bool in)
 	} else if (delivery_is_undecided(delivery)) {
 		target->nundecided += one;
 	}
+}
+
+void
+delivery_mark_sent(struct delivery *delivery, bool sent)
+{
+	delivery_count(delivery, false);
+	delivery->sent = sent;
+	delivery_count(delivery, true);
 }
 
 /* The only place where the state changes. */

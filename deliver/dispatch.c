@@ -156,8 +156,8 @@ dispatch_is_idle(const struct target *target, int64_t now)
 {
 	return target->state != TARGET_ASKING && TAILQ_EMPTY(&target->waiting) &&
 	       TAILQ_EMPTY(&target->posting) && TAILQ_EMPTY(&target->settling) &&
-	       TAILQ_EMPTY(&target->releasing) && !target->backlog &&
-	       now - target->idle_since_ms > TARGET_IDLE_MS;
+	       TAILQ_EMPTY(&target->releasing) && TAILQ_EMPTY(&target->telling) &&
+	       !target->backlog && now - target->idle_since_ms > TARGET_IDLE_MS;
 }
 
 void
@@ -372,6 +372,7 @@ dispatch_free(struct dispatch *dispatch)
 		dispatch_forget_list(&target->posting);
 		dispatch_forget_list(&target->settling);
 		dispatch_forget_list(&target->releasing);
+		dispatch_forget_list(&target->telling);
 		target_free(target);
 	}
 	claimer_free(dispatch->claimer);

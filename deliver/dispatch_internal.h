@@ -134,10 +134,11 @@ struct target {
 	struct delivery_list posting;
 	struct delivery_list settling;
 	struct delivery_list releasing;
-	bool is_ready; /* in share->ready */
-	bool is_full;  /* in share->full */
-	bool is_dirty; /* in dispatch->dirty */
-	bool backlog;  /* Redis has more that is due for it */
+	struct delivery_list telling; /* of both: Redis was sent it, and has not answered */
+	bool is_ready;                /* in share->ready */
+	bool is_full;                 /* in share->full */
+	bool is_dirty;                /* in dispatch->dirty */
+	bool backlog;                 /* Redis has more that is due for it */
 	TAILQ_ENTRY(target) ready_entry;
 	TAILQ_ENTRY(target) full_entry;
 	TAILQ_ENTRY(target) dirty_entry;

@@ -39,15 +39,15 @@ static struct settle_batch *
 settle_collect(struct target *target, enum settle_kind kind, size_t most)
 {
 	struct settle_batch *batch = NULL;
-	struct delivery *delivery;
+	struct delivery *delivery, *next;
 	struct delivery_list *list =
 	    kind == SETTLE_RELEASES ? &target->releasing : &target->settling;
 
-	TAILQ_FOREACH(delivery, list, entry)
-	{
+	for (delivery = TAILQ_FIRST(list); delivery != NULL; delivery = next) {
 		if (batch != NULL && batch->n == most)
 			break;
-		if (delivery->sent || settle_kind_of(delivery) != kind)
+		next = TAILQ_NEXT(delivery, entry);
+		if (settle_kind_of(delivery) != kind)
 			continue;
 		if (batch == NULL)
 			batch = settle_batch_new(target);

@@ -73,6 +73,7 @@ target_get(
 	TAILQ_INIT(&target->posting);
 	TAILQ_INIT(&target->settling);
 	TAILQ_INIT(&target->releasing);
+	TAILQ_INIT(&target->telling);
 	HASH_ADD_STR(dispatch->targets, queue.s, target);
 	dispatch_arm_tick(dispatch);
 	return target;
