@@ -108,10 +108,7 @@ redis_adopt(struct redis *redis, redisAsyncContext *context)
 	}
 	redis->context = context;
 	redis->totals.connects++;
-	if (redis_io_attach(context, redis->opts.base) != 0) {
-		redis_close(redis, "cannot watch the socket");
-		return;
-	}
+	redis_io_attach(context, redis->opts.base);
 	redisAsyncSetConnectCallback(context, redis_on_connect);
 	redisAsyncSetDisconnectCallback(context, redis_on_disconnect);
 	redis_enter(redis, REDIS_CONNECTING);

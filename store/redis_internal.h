@@ -68,7 +68,7 @@ void redis_close(struct redis *redis, const char *why);
 
 /* --- redis_io.c: hiredis on the libevent loop --- */
 
-/* Lets the loop drive the context.  0 or -1. */
-int redis_io_attach(redisAsyncContext *context, struct event_base *base);
+/* Lets the loop drive the context. */
+void redis_io_attach(redisAsyncContext *context, struct event_base *base);
 
 #endif
