@@ -82,12 +82,15 @@ def cpu_seconds(evhookd):
     return (int(fields[11]) + int(fields[12])) / 100
 
 
-def rss_mb(evhookd):
+def rss_mb(evhookd, line="VmRSS"):
     with open(f"/proc/{evhookd.process.pid}/status") as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    raise AssertionError("no VmRSS")
+        found = [text.split()[1] for text in status if text.startswith(line + ":")]
+    return int(found[0]) / 1024
+
+
+def peak_mb(evhookd):
+    """The most that the process has had so far."""
+    return rss_mb(evhookd, "VmHWM")
 
 
 def has_sanitizers(evhookd):

@@ -1,4 +1,7 @@
-"""What an idle instance costs Redis and the machine, and what a claim costs whatever the queue."""
+"""What an idle instance costs Redis and the machine, and what a claim costs whatever the queue.
+
+IT_LONG=1 looks for a whole minute, and claims from a million.
+"""
 
 import json
 import os
@@ -9,8 +12,8 @@ from client import Raw
 from harness import TOP
 from load import cpu_seconds, has_sanitizers
 
-SECONDS = int(os.environ.get("IDLE_SECONDS", "5"))
-ENTRIES = int(os.environ.get("CLAIM_ENTRIES", "200000"))
+SECONDS = 60 if os.environ.get("IT_LONG") else 5
+ENTRIES = 1_000_000 if os.environ.get("IT_LONG") else 200_000
 
 
 def make_webhooks(tenant, evhookd, n):
@@ -45,7 +48,8 @@ def test_an_idle_instance_sends_a_command_a_second_and_sleeps(alone):
     commands, cpu = sent(), cpu_seconds(evhookd)
     time.sleep(SECONDS)  # the time to be measured
     commands, cpu = sent() - commands, cpu_seconds(evhookd) - cpu
-    assert 1 <= commands <= 2 * SECONDS + 1, f"{commands} commands in {SECONDS} s"
+    print(f"{commands} commands and {cpu:.2f} s of CPU in {SECONDS} s")
+    assert 1 <= commands <= 2 * SECONDS, f"{commands} commands in {SECONDS} s"
     # a tick is 10 ms: short runs allow for two more
     assert has_sanitizers(evhookd) or cpu <= 0.005 * SECONDS + 0.02, f"{cpu} s of CPU"
 

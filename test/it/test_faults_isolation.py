@@ -1,11 +1,18 @@
 """One slow endpoint, dead endpoint or greedy tenant does not hold up the others."""
 
 import contextlib
+import functools
+import json
+import shutil
+import socket
+import subprocess
 import time
 
+import pytest
+
 from api import Tenant
-from harness import until, until_empty
-from load import Load, metric
+from harness import PortLock, until, until_empty
+from load import Load, has_sanitizers, metric, peak_mb
 from receivers import Answer, Reset
 
 
@@ -113,14 +120,73 @@ def test_a_tenant_at_full_speed_does_not_stop_another(alone, receiver):
     assert sink.ids() == locators
 
 
-def test_many_publishing_connections_do_not_starve_deliveries(alone, receiver):
-    sink = receiver()
-    evhookd = alone(log_level="info")
+@pytest.fixture
+def nginx(tmp_path, cleanup):
+    """A receiver that is faster than evhookd: nginx, answering 204; gives its URL."""
+    lock = PortLock()
+    temp = "".join(f"{p}_temp_path {tmp_path};" for p in "client_body proxy fastcgi uwsgi scgi".split())
+    (tmp_path / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {tmp_path}/pid; events {{}}"
+        f"http {{ access_log off; {temp} keepalive_requests 1000000000;"
+        f"server {{ listen 127.0.0.1:{lock.port}; location / {{ return 204; }} }} }}"
+    )
+    lock.close()  # nginx does not set SO_REUSEPORT
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin")
+    process = subprocess.Popen(
+        [program, "-p", tmp_path, "-c", tmp_path / "nginx.conf", "-e", tmp_path / "log"]
+    )
+    cleanup.callback(process.wait)
+    cleanup.callback(process.terminate)
+
+    def listens():
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", lock.port)):
+            return True
+        return False
+
+    until(listens, "nginx listens")
+    return f"http://127.0.0.1:{lock.port}/"
+
+
+def flood(path, evhookd, tenant, type, seconds):
+    """wrk publishes on 256 connections, as fast as it is answered."""
+    script = path / f"{type}.lua"
+    body = json.dumps({"type": type, "data": {"pad": "x" * 450}})
+    script.write_text(
+        f"wrk.method = 'POST'; wrk.body = '{body}'; wrk.headers['Content-Type'] = 'application/json'"
+    )
+    url = f"http://{evhookd.host}:{evhookd.port}{tenant.events_path}"
+    command = ["wrk", "-t1", "-c256", f"-d{seconds}s", "-s", str(script), url]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
+def most_memory_mb(connections, request, event):
+    """The bound in doc/operations.md, for these sizes in bytes and the defaults."""
+    inbound = connections * (4096 + 6 * request)
+    held = 8192 * 2048 + min(8192 * event, 64 << 20)
+    outbound = 1024 * 24 * 1024
+    return 16 + (inbound + held + outbound) / (1 << 20)
+
+
+def test_many_publishing_connections_do_not_starve_deliveries(alone, nginx, tmp_path):
+    """What is accepted is delivered, or it is accepted more slowly than it could be.
+
+    Here all share the cores, the receiver too; ./dev bench chain-256 measures it where it has its own.
+    """
+    evhookd = alone(log_level="warn")
     tenant = Tenant(evhookd.client())
-    webhook = tenant.create(sink.url())
-    with Load(tenant, [evhookd], threads=64, pause=0) as load:
-        load.wait_more(1500, 30)
-        accepted = load.stop()
-    sink.wait_for_events(accepted, 30)
+    webhook = tenant.create(nginx, eventTypes=["wanted"])
+    accepted = functools.partial(metric, evhookd, "evhookd_events_accepted_total")
+    flood(tmp_path, evhookd, tenant, "unwanted", 2)
+    unwanted = accepted()
+    flood(tmp_path, evhookd, tenant, "wanted", 4)
+    delivered = metric(evhookd, "evhookd_deliveries_delivered_total")
+    wanted = accepted() - unwanted
+    assert delivered >= 0.9 * wanted or wanted / 4 <= 0.8 * unwanted / 2
     until_empty(evhookd.redis.client, tenant, webhook)
-    assert metric(evhookd, "evhookd_deliveries_delivered_total") == len(sink.ids())
+    until(
+        lambda: metric(evhookd, "evhookd_deliveries_delivered_total") == wanted,
+        "all are delivered, and once",
+    )
+    most = most_memory_mb(256, 700, 700)
+    print(f"{wanted} of {unwanted * 2}, {delivered} at once, {peak_mb(evhookd):.0f} of {most:.0f} MB")
+    assert has_sanitizers(evhookd) or peak_mb(evhookd) <= most
