@@ -101,9 +101,11 @@ const char *
 redis_cmd_bytes(struct redis_cmd *cmd, size_t *n)
 {
 	if (cmd->start == 0) {
-		char *p = cmd->bytes.data + CMD_HEADER_ROOM;
 		unsigned argc = cmd->argc;
+		char *p;
 
+		buf_str(&cmd->bytes); /* hiredis reads the byte behind the first word */
+		p = cmd->bytes.data + CMD_HEADER_ROOM;
 		*--p = '\n';
 		*--p = '\r';
 		do
