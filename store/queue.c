@@ -175,10 +175,10 @@ queue_release(struct store *store, const struct uuid *tenant, const struct queue
 
 	redis_args(cmd, queue->s);
 	redis_args(cmd, tell ? "1" : "");
-	for (size_t i = 0; i < n; i++) {
-		redis_argi(cmd, leases[i].end);
+	for (size_t i = 0; i < n; i++)
 		redis_arg(cmd, leases[i].event.s, ULID_LEN);
-	}
+	for (size_t i = 0; i < n; i++)
+		redis_argi(cmd, leases[i].end);
 	redis_send(store->redis, cmd, queue_on_end, queue_op_new("release", fn, arg));
 }
 

@@ -54,11 +54,11 @@ local function base32(n, width)
 end
 
 -- tonumber() knows base 32 too, but goes on with the letters that are left out here.
-local LEFT_OUT = { J = 'I', K = 'J', M = 'K', N = 'L', P = 'M', Q = 'N', R = 'O', S = 'P', T = 'Q',
-	V = 'R', W = 'S', X = 'T', Y = 'U', Z = 'V' }
-
+local left_out
 local function from_base32(text)
-	return tonumber((string.gsub(text, '[J-Z]', LEFT_OUT)), 32)
+	left_out = left_out or { J = 'I', K = 'J', M = 'K', N = 'L', P = 'M', Q = 'N', R = 'O', S = 'P',
+		T = 'Q', V = 'R', W = 'S', X = 'T', Y = 'U', Z = 'V' }
+	return tonumber((string.gsub(text, '[J-Z]', left_out)), 32)
 end
 
 local id_head, id_ms -- of the id that was asked for last: the next one often is of the same ms

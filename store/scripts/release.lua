@@ -1,22 +1,23 @@
 #!lua flags=allow-oom
 -- Hands leases back: what the caller still holds is due now, for whoever has room.
--- ARGV: webhook, '1' to tell the others, and for each: lease end, locator.
+-- ARGV: webhook, '1' to tell the others, n locators, n ends of their leases.
 -- Returns how many were handed back.
-local webhook = ARGV[1]
+local webhook, n = ARGV[1], (#ARGV - 2) / 2
 local queue = p .. 'q:' .. webhook
 local now = wait_score(now_ms())
-local back = 0
-for i = 3, #ARGV, 2 do
-	local held = redis.call('ZSCORE', queue, ARGV[i + 1])
-	if held and tonumber(held) == tonumber(ARGV[i]) then
-		redis.call('ZADD', queue, now, ARGV[i + 1])
-		back = back + 1
+local held = redis.call('ZMSCORE', queue, unpack(ARGV, 3, 2 + n))
+local back = {}
+for i = 1, n do
+	if held[i] == ARGV[2 + n + i] then
+		back[#back + 1] = now
+		back[#back + 1] = ARGV[2 + i]
 	end
 end
-if back > 0 then
+if back[1] then
+	redis.call('ZADD', queue, unpack(back))
 	wake(webhook, now)
 	if ARGV[2] == '1' then
 		redis.call('PUBLISH', CHANGES, 'due ' .. p)
 	end
 end
-return back
+return #back / 2
