@@ -135,6 +135,7 @@ struct target {
 	struct delivery_list settling;
 	struct delivery_list releasing;
 	struct delivery_list telling; /* of both: Redis was sent it, and has not answered */
+	bool acking;                  /* an ack is under way */
 	bool is_ready;                /* in share->ready */
 	bool is_full;                 /* in share->full */
 	bool is_dirty;                /* in dispatch->dirty */

@@ -99,10 +99,12 @@ settle_on_acked(void *arg, enum store_err err, int64_t settled)
 {
 	struct settle_batch *batch = arg;
 
+	batch->target->acking = false;
 	if (err != STORE_OK) {
 		settle_unsent(batch);
 		return;
 	}
+	target_mark_dirty(batch->target); /* more may have come meanwhile */
 	if (!batch->target->alert)
 		batch->target->dispatch->totals.delivered += (uint64_t)settled;
 	settle_done(batch);
@@ -112,12 +114,15 @@ static bool
 settle_acks(struct target *target)
 {
 	const struct dispatch_opts *opts = &target->dispatch->opts;
-	struct settle_batch *batch =
-	    settle_collect(target, SETTLE_ACKS, target->alert ? 1 : ACK_MAX);
+	struct settle_batch *batch;
 	struct attempt attempts[ACK_MAX];
 
+	if (target->acking)
+		return false; /* meanwhile more come for the next one */
+	batch = settle_collect(target, SETTLE_ACKS, target->alert ? 1 : ACK_MAX);
 	if (batch == NULL)
 		return false;
+	target->acking = true;
 	for (size_t i = 0; i < batch->n; i++)
 		settle_describe(&attempts[i], batch->deliveries[i]);
 	if (target->alert)

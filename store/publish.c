@@ -1,14 +1,16 @@
 /*
  * Publishing: the events of a request and every delivery that they cause, in one script.
  *
- * The requests of one tenant that come in one turn of the loop share a command: what the script
- * looks up is the same for all of them.  Each is still stored as a whole or not at all, and
- * answered alone.
+ * The requests of one tenant that come in one turn of the loop, or while a command for that tenant
+ * is under way, share a command: what the script looks up is the same for all of them, and a script
+ * costs Redis as much as several events.  Each request is still stored as a whole or not at all,
+ * and answered alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <uthash.h>
 
 #include "base/encode.h"
 #include "base/log.h"
@@ -30,11 +32,10 @@ struct publish_op {
 	struct publish_result *result; /* NULL until the script answered */
 };
 
-/* One command.  While it is open it can take more requests. */
+/* One command. */
 struct publish_batch {
-	STAILQ_ENTRY(publish_batch) entry; /* in the store's list of open ones */
 	struct store *store;
-	struct uuid tenant;
+	struct publish_lane *lane; /* NULL: it has none, and is not waited for */
 	struct redis_cmd *cmd;
 	STAILQ_HEAD(, publish_op) ops;
 	size_t n;                       /* events of all of them */
@@ -43,9 +44,20 @@ struct publish_batch {
 	size_t ntargets;
 };
 
+/* What is going on for a tenant; it ends when nothing is. */
+struct publish_lane {
+	UT_hash_handle hh;
+	struct uuid tenant;
+	struct publish_batch *open; /* takes more requests; NULL for none */
+	unsigned underway;          /* batches that wait for their answer */
+	bool is_ripe;
+	STAILQ_ENTRY(publish_lane) ripe_entry;
+};
+
 struct publisher {
 	struct event *flush;
-	STAILQ_HEAD(, publish_batch) open;
+	struct publish_lane *lanes;       /* by tenant */
+	STAILQ_HEAD(, publish_lane) ripe; /* to be sent at the end of the turn */
 	size_t per_event; /* deliveries that an event caused of late, the most; it fades */
 };
 
@@ -279,6 +291,31 @@ publish_note_fanout(const struct publish_batch *batch)
 		publisher->per_event = deliveries / batch->n;
 }
 
+/* Sends what was gathered in the lane at the end of this turn. */
+static void
+publish_lane_ripen(struct publisher *publisher, struct publish_lane *lane)
+{
+	if (lane->is_ripe)
+		return;
+	lane->is_ripe = true;
+	STAILQ_INSERT_TAIL(&publisher->ripe, lane, ripe_entry);
+	event_active(publisher->flush, EV_TIMEOUT, 1);
+}
+
+/* Goes on with what was gathered, or ends the lane. */
+static void
+publish_lane_go_on(struct publisher *publisher, struct publish_lane *lane)
+{
+	if (lane->underway > 0 || lane->is_ripe)
+		return;
+	if (lane->open != NULL) {
+		publish_lane_ripen(publisher, lane);
+		return;
+	}
+	HASH_DELETE(hh, publisher->lanes, lane);
+	free(lane);
+}
+
 static void
 publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 {
@@ -287,6 +324,10 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 	struct publish_op *op;
 	size_t at = 2;
 
+	if (batch->lane != NULL) {
+		batch->lane->underway--;
+		publish_lane_go_on(batch->store->publisher, batch->lane);
+	}
 	if (err == STORE_OK) {
 		batch->targets = batch->block = publish_new_targets(reply);
 		STAILQ_FOREACH(op, &batch->ops, entry)
@@ -311,7 +352,6 @@ publish_batch_new(struct store *store, const struct publish_request *request)
 	struct publish_batch *batch = xcalloc(1, sizeof *batch);
 
 	batch->store = store;
-	batch->tenant = request->tenant;
 	STAILQ_INIT(&batch->ops);
 	batch->cmd = store_script(store, "publish", &request->tenant);
 	publish_args_head(batch->cmd, request);
@@ -341,11 +381,34 @@ publish_batch_send(struct publish_batch *batch)
 
 /* --- gathering --- */
 
+static struct publish_lane *
+publish_lane_get(struct publisher *publisher, const struct uuid *tenant)
+{
+	struct publish_lane *lane;
+
+	HASH_FIND(hh, publisher->lanes, tenant->s, UUID_LEN, lane);
+	if (lane != NULL)
+		return lane;
+	lane = xcalloc(1, sizeof *lane);
+	lane->tenant = *tenant;
+	HASH_ADD(hh, publisher->lanes, tenant.s, UUID_LEN, lane);
+	return lane;
+}
+
+static void
+publish_lane_send(struct publish_lane *lane)
+{
+	struct publish_batch *batch = lane->open;
+
+	lane->open = NULL;
+	lane->underway++;
+	publish_batch_send(batch);
+}
+
 static bool
 publish_batch_takes(const struct publish_batch *batch, const struct publish_request *request)
 {
-	return strcmp(batch->tenant.s, request->tenant.s) == 0 && !request->note_tenant &&
-	       batch->n + request->n <= BATCH_EVENTS_MAX &&
+	return !request->note_tenant && batch->n + request->n <= BATCH_EVENTS_MAX &&
 	       (batch->n + request->n) * batch->store->publisher->per_event <=
 		   BATCH_DELIVERIES_MAX &&
 	       redis_cmd_size(batch->cmd) + request->body_len <= BATCH_BYTES_MAX;
@@ -355,8 +418,8 @@ void
 events_publish(
     struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg)
 {
-	struct publisher *publisher = store->publisher;
 	struct publish_batch *batch;
+	struct publish_lane *lane;
 
 	if (request->idempotency_key != NULL) {
 		batch = publish_batch_new(store, request);
@@ -364,25 +427,44 @@ events_publish(
 		publish_batch_send(batch);
 		return;
 	}
-	STAILQ_FOREACH(batch, &publisher->open, entry)
-	if (publish_batch_takes(batch, request))
-		break;
-	if (batch == NULL) {
-		batch = publish_batch_new(store, request);
-		STAILQ_INSERT_HEAD(&publisher->open, batch, entry);
-		event_active(publisher->flush, EV_TIMEOUT, 1);
+	lane = publish_lane_get(store->publisher, &request->tenant);
+	if (lane->open != NULL && !publish_batch_takes(lane->open, request))
+		publish_lane_send(lane);
+	if (lane->open == NULL) {
+		lane->open = publish_batch_new(store, request);
+		lane->open->lane = lane;
+		if (lane->underway == 0)
+			publish_lane_ripen(store->publisher, lane);
 	}
-	publish_batch_add(batch, request, fn, arg);
+	publish_batch_add(lane->open, request, fn, arg);
 }
 
 static void
+publisher_send_ripe(struct publisher *publisher)
+{
+	struct publish_lane *lane;
+
+	while ((lane = STAILQ_FIRST(&publisher->ripe)) != NULL) {
+		STAILQ_REMOVE_HEAD(&publisher->ripe, ripe_entry);
+		lane->is_ripe = false;
+		if (lane->underway == 0 && lane->open != NULL)
+			publish_lane_send(lane);
+		else
+			publish_lane_go_on(publisher, lane);
+	}
+}
+
+void
 publisher_flush(struct publisher *publisher)
 {
-	struct publish_batch *batch;
+	struct publish_lane *lane, *next;
 
-	while ((batch = STAILQ_FIRST(&publisher->open)) != NULL) {
-		STAILQ_REMOVE_HEAD(&publisher->open, entry);
-		publish_batch_send(batch);
+	STAILQ_INIT(&publisher->ripe);
+	HASH_ITER(hh, publisher->lanes, lane, next)
+	{
+		lane->is_ripe = false;
+		if (lane->open != NULL)
+			publish_lane_send(lane);
 	}
 }
 
@@ -392,7 +474,7 @@ publisher_ev_flush(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	publisher_flush(arg);
+	publisher_send_ripe(arg);
 }
 
 struct publisher *
@@ -400,7 +482,7 @@ publisher_new(struct event_base *base)
 {
 	struct publisher *publisher = xcalloc(1, sizeof *publisher);
 
-	STAILQ_INIT(&publisher->open);
+	STAILQ_INIT(&publisher->ripe);
 	publisher->flush = evtimer_new(base, publisher_ev_flush, publisher);
 	if (publisher->flush == NULL)
 		abort();
@@ -410,7 +492,6 @@ publisher_new(struct event_base *base)
 void
 publisher_free(struct publisher *publisher)
 {
-	publisher_flush(publisher);
 	event_free(publisher->flush);
 	free(publisher);
 }

@@ -257,9 +257,10 @@ store_free(struct store *store)
 	if (store == NULL)
 		return;
 	reseal_stop(store->reseal);
-	publisher_free(store->publisher);
+	publisher_flush(store->publisher);
 	redis_free(store->hints);
 	redis_free(store->redis);
+	publisher_free(store->publisher);
 	reseal_free(store->reseal);
 	redisuri_clear(&store->uri);
 	keys_clear(&store->keys);

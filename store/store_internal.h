@@ -29,8 +29,9 @@ void publish_args_head(struct redis_cmd *cmd, const struct publish_request *requ
 void publish_args_request(struct redis_cmd *cmd, const struct publish_request *request);
 
 struct publisher *publisher_new(struct event_base *base);
-/* Sends what was gathered; before the connection is freed, which answers it. */
-void publisher_free(struct publisher *publisher);
+/* Sends what was gathered: before the connection is freed, which answers it. */
+void publisher_flush(struct publisher *publisher);
+void publisher_free(struct publisher *publisher); /* when all is answered */
 
 /* A script command for the shard of a tenant. */
 struct redis_cmd *store_script(
