@@ -86,7 +86,7 @@ def test_a_killed_instance_does_not_keep_a_busy_webhook_from_the_others(
     tenant = Tenant(first.client())
     tenant.create(stuck.url())
     old = tenant.publish_many(20)
-    stuck.wait_for(8)  # --endpoint-concurrency: what is on the wire must not be read after the new
+    stuck.wait_for(8)  # an endpoint's first connections: none may be read after the new
     first.kill()
     release.set()
     new = tenant.on(second.client()).publish_many(20)
