@@ -12,43 +12,6 @@ struct queue_op {
 	void *arg;
 };
 
-/* A record of the attempt, as attempts.c reads it. */
-static void
-queue_write_attempt(struct buf *text, const struct attempt *attempt)
-{
-	buf_add(text, attempt->event.s, ULID_LEN);
-	buf_addc(text, ' ');
-	buf_adds(text, attempt->type);
-	buf_addc(text, ' ');
-	buf_addu(text, attempt->number);
-	buf_addc(text, ' ');
-	buf_addi(text, attempt->status);
-	buf_addc(text, ' ');
-	buf_addi(text, attempt->duration_ms);
-	buf_addc(text, ' ');
-	buf_adds(text, attempt->trigger[0] == '\0' ? "-" : attempt->trigger);
-	if (attempt->message[0] == '\0' && attempt->response_len == 0)
-		return;
-	buf_addc(text, '\n');
-	for (const char *s = attempt->message; *s != '\0'; s++)
-		buf_addc(text, *s == '\n' ? ' ' : *s);
-	buf_addc(text, '\n');
-	buf_add(text, attempt->response, attempt->response_len);
-}
-
-static void
-queue_attempts_arg(struct redis_cmd *cmd, const struct attempt *attempts, size_t n)
-{
-	struct buf text = {0};
-
-	for (size_t i = 0; i < n; i++) {
-		buf_reset(&text);
-		queue_write_attempt(&text, &attempts[i]);
-		redis_arg(cmd, text.data, text.len);
-	}
-	buf_clear(&text);
-}
-
 static void
 queue_on_end(void *arg, enum answer answer, const redisReply *reply)
 {
@@ -80,7 +43,7 @@ queue_ack(struct store *store, const struct uuid *tenant, const struct ulid *web
 	redis_argi(cmd, attempts_kept);
 	for (size_t i = 0; i < n; i++)
 		redis_arg(cmd, attempts[i].event.s, ULID_LEN);
-	queue_attempts_arg(cmd, attempts, n);
+	attempts_arg(cmd, attempts, n);
 	redis_send(store->redis, cmd, queue_on_end, queue_op_new("ack", fn, arg));
 }
 
@@ -149,7 +112,7 @@ queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *we
 	redis_args(cmd, attempt->type);
 	redis_args(cmd, attempt->trigger);
 	redis_args(cmd, attempt->message);
-	queue_attempts_arg(cmd, attempt, 1);
+	attempts_arg(cmd, attempt, 1);
 	redis_argi(cmd, failure->version);
 	redis_args(cmd, verdict_name(judgement->verdict));
 	redis_argi(cmd, judgement->delay_ms);
@@ -188,7 +151,7 @@ queue_record_test(struct store *store, const struct uuid *tenant, const struct u
 	redis_arg(cmd, webhook->s, ULID_LEN);
 	redis_argi(cmd, attempts_kept);
 	redis_args(cmd, attempt->trigger[0] == '\0' ? "delivered" : "failed");
-	queue_attempts_arg(cmd, attempt, 1);
+	attempts_arg(cmd, attempt, 1);
 	redis_send(store->redis, cmd, queue_on_end, queue_op_new("attempt", fn, arg));
 }
 

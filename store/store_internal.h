@@ -46,6 +46,10 @@ void store_seal_secrets(struct store *store, const struct webhook *webhook, stru
 enum store_err store_load_webhook(
     struct store *store, struct webhook *webhook, const redisReply *doc, const redisReply *secrets);
 
+/* An argument for each: the attempt as it is recorded, without its time and outcome. */
+struct attempt;
+void attempts_arg(struct redis_cmd *cmd, const struct attempt *attempts, size_t n);
+
 /* Reading replies: none trusts their shape. */
 bool reply_is_array(const redisReply *reply, size_t least);
 /* The i-th element as text; "" when it is none. */
