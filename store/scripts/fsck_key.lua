@@ -46,9 +46,10 @@ local function each_member(check)
 	end
 end
 
--- Goes through a hash; check gets the field and its value.
+-- Goes through a hash, in smaller steps, as its values may be large; check gets the field and its
+-- value.
 local function each_field(check)
-	local page = redis.call('HSCAN', key, cursor, 'COUNT', STEP)
+	local page = redis.call('HSCAN', key, cursor, 'COUNT', STEP / 10)
 	out[1] = page[1]
 	for i = 1, #page[2], 2 do
 		check(page[2][i], page[2][i + 1])
