@@ -105,7 +105,8 @@ list_files "$root/build/installed"
 for file in usr/sbin/evhookd usr/bin/evhookctl lib/systemd/system/evhookd.service \
 	lib/systemd/system/evhookd@.service usr/lib/sysusers.d/evhookd.conf usr/lib/tmpfiles.d/evhookd.conf \
 	etc/evhookd/evhookd.conf usr/share/man/man8/evhookd.8.gz usr/share/man/man1/evhookctl.1.gz \
-	usr/share/bash-completion/completions/evhookctl; do
+	usr/share/bash-completion/completions/evhookctl usr/share/doc/evhookd/delivery.md.gz \
+	usr/share/doc/evhookd/examples/prometheus/alerts.yml; do
 	[ -f "$root/$file" ] || fail "no $file"
 done
 [ "$(inside stat -c '%a %U %G' /etc/evhookd /etc/evhookd/evhookd.conf /var/lib/evhookd | paste -sd,)" = \
