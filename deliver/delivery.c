@@ -20,6 +20,16 @@ delivery_state_name(enum delivery_state state)
 	return names[state];
 }
 
+static enum tell_kind
+delivery_tell_kind(const struct delivery *delivery)
+{
+	if (delivery->state == DELIVERY_RELEASING)
+		return TELL_RELEASE;
+	if (delivery->kind == DELIVERY_TEST)
+		return TELL_TEST;
+	return delivery->success ? TELL_ACK : TELL_FAILURE;
+}
+
 static struct delivery_list *
 delivery_list_of(struct delivery *delivery)
 {
@@ -31,10 +41,10 @@ delivery_list_of(struct delivery *delivery)
 	case DELIVERY_POSTING:
 		return &target->posting;
 	case DELIVERY_SETTLING:
-		return delivery->sent ? &target->telling : &target->settling;
 	case DELIVERY_RELEASING:
 	default:
-		return delivery->sent ? &target->telling : &target->releasing;
+		return delivery->sent ? &target->telling
+				      : &target->untold[delivery_tell_kind(delivery)];
 	}
 }
 

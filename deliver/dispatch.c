@@ -152,12 +152,22 @@ dispatch_check_waiting(struct target *target, int64_t now)
 }
 
 static bool
+dispatch_has_untold(const struct target *target)
+{
+	for (size_t kind = 0; kind < TELL_KINDS; kind++) {
+		if (!TAILQ_EMPTY(&target->untold[kind]))
+			return true;
+	}
+	return false;
+}
+
+static bool
 dispatch_is_idle(const struct target *target, int64_t now)
 {
 	return target->state != TARGET_ASKING && TAILQ_EMPTY(&target->waiting) &&
-	       TAILQ_EMPTY(&target->posting) && TAILQ_EMPTY(&target->settling) &&
-	       TAILQ_EMPTY(&target->releasing) && TAILQ_EMPTY(&target->telling) &&
-	       !target->backlog && now - target->idle_since_ms > TARGET_IDLE_MS;
+	       TAILQ_EMPTY(&target->posting) && !dispatch_has_untold(target) &&
+	       TAILQ_EMPTY(&target->telling) && !target->backlog &&
+	       now - target->idle_since_ms > TARGET_IDLE_MS;
 }
 
 void
@@ -190,7 +200,7 @@ dispatch_ev_tick(evutil_socket_t fd, short what, void *arg)
 			target_free(target);
 			continue;
 		}
-		if (!TAILQ_EMPTY(&target->settling) || !TAILQ_EMPTY(&target->releasing))
+		if (dispatch_has_untold(target))
 			target_mark_dirty(target);
 		target_update(target);
 	}
@@ -370,8 +380,8 @@ dispatch_free(struct dispatch *dispatch)
 	{
 		dispatch_forget_list(&target->waiting);
 		dispatch_forget_list(&target->posting);
-		dispatch_forget_list(&target->settling);
-		dispatch_forget_list(&target->releasing);
+		for (size_t kind = 0; kind < TELL_KINDS; kind++)
+			dispatch_forget_list(&target->untold[kind]);
 		dispatch_forget_list(&target->telling);
 		target_free(target);
 	}

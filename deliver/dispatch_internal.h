@@ -106,6 +106,9 @@ struct share {
  */
 enum target_state { TARGET_UNKNOWN, TARGET_ASKING, TARGET_READY };
 
+/* What Redis is told of those that ended; those of a kind go together. */
+enum tell_kind { TELL_ACK, TELL_FAILURE, TELL_TEST, TELL_RELEASE, TELL_KINDS };
+
 struct target {
 	UT_hash_handle hh;
 	struct ulid locator;
@@ -132,14 +135,13 @@ struct target {
 	size_t nundecided; /* failures that wait for fresh settings to be judged by */
 	struct delivery_list waiting;
 	struct delivery_list posting;
-	struct delivery_list settling;
-	struct delivery_list releasing;
-	struct delivery_list telling; /* of both: Redis was sent it, and has not answered */
-	bool acking;                  /* an ack is under way */
-	bool is_ready;                /* in share->ready */
-	bool is_full;                 /* in share->full */
-	bool is_dirty;                /* in dispatch->dirty */
-	bool backlog;                 /* Redis has more that is due for it */
+	struct delivery_list untold[TELL_KINDS]; /* settling or releasing, Redis is to be told */
+	struct delivery_list telling;            /* Redis was sent it, and has not answered */
+	bool acking;                             /* an ack is under way */
+	bool is_ready;                           /* in share->ready */
+	bool is_full;                            /* in share->full */
+	bool is_dirty;                           /* in dispatch->dirty */
+	bool backlog;                            /* Redis has more that is due for it */
 	TAILQ_ENTRY(target) ready_entry;
 	TAILQ_ENTRY(target) full_entry;
 	TAILQ_ENTRY(target) dirty_entry;

@@ -21,36 +21,18 @@ settle_batch_new(struct target *target)
 	return batch;
 }
 
-/* Which of the deliveries that ended are told in the same way. */
-enum settle_kind { SETTLE_ACKS, SETTLE_FAILURES, SETTLE_TESTS, SETTLE_RELEASES };
-
-static enum settle_kind
-settle_kind_of(const struct delivery *delivery)
-{
-	if (delivery->state == DELIVERY_RELEASING)
-		return SETTLE_RELEASES;
-	if (delivery->kind == DELIVERY_TEST)
-		return SETTLE_TESTS;
-	return delivery->success ? SETTLE_ACKS : SETTLE_FAILURES;
-}
-
 /* Collects those of a kind that were not sent yet, at most so many; NULL when there are none. */
 static struct settle_batch *
-settle_collect(struct target *target, enum settle_kind kind, size_t most)
+settle_collect(struct target *target, enum tell_kind kind, size_t most)
 {
-	struct settle_batch *batch = NULL;
-	struct delivery *delivery, *next;
-	struct delivery_list *list =
-	    kind == SETTLE_RELEASES ? &target->releasing : &target->settling;
+	struct delivery_list *list = &target->untold[kind];
+	struct settle_batch *batch;
+	struct delivery *delivery;
 
-	for (delivery = TAILQ_FIRST(list); delivery != NULL; delivery = next) {
-		if (batch != NULL && batch->n == most)
-			break;
-		next = TAILQ_NEXT(delivery, entry);
-		if (settle_kind_of(delivery) != kind)
-			continue;
-		if (batch == NULL)
-			batch = settle_batch_new(target);
+	if (TAILQ_EMPTY(list))
+		return NULL;
+	batch = settle_batch_new(target);
+	while (batch->n < most && (delivery = TAILQ_FIRST(list)) != NULL) {
 		delivery_mark_sent(delivery, true);
 		batch->deliveries[batch->n++] = delivery;
 	}
@@ -119,7 +101,7 @@ settle_acks(struct target *target)
 
 	if (target->acking)
 		return false; /* meanwhile more come for the next one */
-	batch = settle_collect(target, SETTLE_ACKS, target->alert ? 1 : ACK_MAX);
+	batch = settle_collect(target, TELL_ACK, target->alert ? 1 : ACK_MAX);
 	if (batch == NULL)
 		return false;
 	target->acking = true;
@@ -199,7 +181,7 @@ settle_failure(struct target *target)
 
 	if (target->state != TARGET_READY)
 		return false; /* comes again when the settings are there */
-	batch = settle_collect(target, SETTLE_FAILURES, 1);
+	batch = settle_collect(target, TELL_FAILURE, 1);
 	if (batch == NULL)
 		return false;
 	delivery = batch->deliveries[0];
@@ -242,7 +224,7 @@ settle_alert_failure(struct target *target)
 {
 	static const struct retry_strategy strategy = {
 	    ALERT_RETRIES, ALERT_INTERVAL_SECONDS, RETRY_EXPONENTIAL};
-	struct settle_batch *batch = settle_collect(target, SETTLE_FAILURES, 1);
+	struct settle_batch *batch = settle_collect(target, TELL_FAILURE, 1);
 	struct delivery *delivery;
 	struct attempt attempt;
 	bool again;
@@ -274,7 +256,7 @@ static bool
 settle_test(struct target *target)
 {
 	const struct dispatch_opts *opts = &target->dispatch->opts;
-	struct settle_batch *batch = settle_collect(target, SETTLE_TESTS, 1);
+	struct settle_batch *batch = settle_collect(target, TELL_TEST, 1);
 	struct attempt attempt;
 
 	if (batch == NULL)
@@ -311,7 +293,7 @@ static bool
 settle_releases(struct target *target)
 {
 	const struct dispatch *dispatch = target->dispatch;
-	struct settle_batch *batch = settle_collect(target, SETTLE_RELEASES, ACK_MAX);
+	struct settle_batch *batch = settle_collect(target, TELL_RELEASE, ACK_MAX);
 	struct lease leases[ACK_MAX];
 
 	if (batch == NULL)

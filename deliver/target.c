@@ -71,8 +71,8 @@ target_get(
 	target->idle_since_ms = clock_mono_ms();
 	TAILQ_INIT(&target->waiting);
 	TAILQ_INIT(&target->posting);
-	TAILQ_INIT(&target->settling);
-	TAILQ_INIT(&target->releasing);
+	for (size_t kind = 0; kind < TELL_KINDS; kind++)
+		TAILQ_INIT(&target->untold[kind]);
 	TAILQ_INIT(&target->telling);
 	HASH_ADD_STR(dispatch->targets, queue.s, target);
 	dispatch_arm_tick(dispatch);
@@ -406,7 +406,8 @@ target_gone(struct target *target)
 
 	while (!TAILQ_EMPTY(&target->waiting))
 		delivery_forget(TAILQ_FIRST(&target->waiting));
-	for (delivery = TAILQ_FIRST(&target->settling); delivery != NULL; delivery = next) {
+	for (delivery = TAILQ_FIRST(&target->untold[TELL_FAILURE]); delivery != NULL;
+	     delivery = next) {
 		next = TAILQ_NEXT(delivery, entry);
 		if (delivery_is_undecided(delivery))
 			delivery_forget(delivery);

@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 
+import flame
 import goals
 import growth
 import isolation
@@ -88,6 +89,9 @@ def main(names):
     if names == ["pictures"]:
         pictures.draw(OUT, lab.TOP / "doc" / "bench")
         return 0
+    if names == ["flame"]:
+        flame.main(lab.TOP / "doc" / "bench")
+        return 0
     if names[:1] == ["goals"]:
         return show_goals(names[1:])
     unknown = [name for name in names if name not in ALL]
@@ -95,6 +99,7 @@ def main(names):
         for name, (what, _, _) in ALL.items():
             print(f"{name:12} {what}")
         print(f"{'goals':12} [part...] says what the figures are to reach, and whether they do")
+        print(f"{'flame':12} draws flame graphs into doc/bench/")
         print(f"{'pictures':12} draws doc/bench/ from what was measured")
         return 0 if names == ["list"] else 2
     signal.signal(signal.SIGTERM, ended)
