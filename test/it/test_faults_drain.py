@@ -138,7 +138,7 @@ class Wrk:
         script.write_text(WRK)
         self.connections = connections
         url = f"http://127.0.0.1:{port}{tenant.events_path}"
-        command = ["wrk", "-t1", f"-c{connections}", "-d5m", "-s", str(script), url]
+        command = ["wrk", "-t1", f"-c{connections}", "-d5m", "--timeout", "10s", "-s", str(script), url]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def stop(self):
