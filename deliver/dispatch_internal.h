@@ -137,7 +137,7 @@ struct target {
 	struct delivery_list posting;
 	struct delivery_list untold[TELL_KINDS]; /* settling or releasing, Redis is to be told */
 	struct delivery_list telling;            /* Redis was sent it, and has not answered */
-	bool acking;                             /* an ack is under way */
+	unsigned acks;                           /* under way */
 	bool is_ready;                           /* in share->ready */
 	bool is_full;                            /* in share->full */
 	bool is_dirty;                           /* in dispatch->dirty */

@@ -5,6 +5,8 @@
 #include "base/rnd.h"
 #include "deliver/dispatch_internal.h"
 
+#define ACKS_ENOUGH 32 /* in one command: more save little */
+
 struct settle_batch {
 	struct target *target;
 	size_t n;
@@ -81,7 +83,7 @@ settle_on_acked(void *arg, enum store_err err, int64_t settled)
 {
 	struct settle_batch *batch = arg;
 
-	batch->target->acking = false;
+	batch->target->acks--;
 	if (err != STORE_OK) {
 		settle_unsent(batch);
 		return;
@@ -93,18 +95,30 @@ settle_on_acked(void *arg, enum store_err err, int64_t settled)
 }
 
 static bool
+settle_has_enough(const struct target *target)
+{
+	const struct delivery *delivery;
+	size_t n = 0;
+
+	TAILQ_FOREACH(delivery, &target->untold[TELL_ACK], entry)
+	if (++n == ACKS_ENOUGH)
+		return true;
+	return false;
+}
+
+static bool
 settle_acks(struct target *target)
 {
 	const struct dispatch_opts *opts = &target->dispatch->opts;
 	struct settle_batch *batch;
 	struct attempt attempts[ACK_MAX];
 
-	if (target->acking)
-		return false; /* meanwhile more come for the next one */
+	if (target->acks > 0 && !settle_has_enough(target))
+		return false; /* more come meanwhile, for one command */
 	batch = settle_collect(target, TELL_ACK, target->alert ? 1 : ACK_MAX);
 	if (batch == NULL)
 		return false;
-	target->acking = true;
+	target->acks++;
 	for (size_t i = 0; i < batch->n; i++)
 		settle_describe(&attempts[i], batch->deliveries[i]);
 	if (target->alert)

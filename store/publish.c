@@ -1,10 +1,10 @@
 /*
  * Publishing: the events of a request and every delivery that they cause, in one script.
  *
- * The requests of one tenant that come in one turn of the loop, or while a command for that tenant
- * is under way, share a command: what the script looks up is the same for all of them, and a script
- * costs Redis as much as several events.  Each request is still stored as a whole or not at all,
- * and answered alone.
+ * The requests of one tenant that come in one turn of the loop share a command: what the script
+ * looks up is the same for all of them, and a script costs Redis as much as several events.  Few
+ * wait for more while a command for that tenant is under way.  Each request is still stored as a
+ * whole or not at all, and answered alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@
 #include "store/store_internal.h"
 
 #define BATCH_EVENTS_MAX 1000
+#define BATCH_ENOUGH 32 /* deliveries; more in one command saves little and holds others up */
 #define BATCH_BYTES_MAX (256 * 1024)
 /* As far as can be guessed: Redis serves nobody else meanwhile. */
 #define BATCH_DELIVERIES_MAX 10000
@@ -185,8 +186,7 @@ publish_read_replay(struct publish_result *result, const char *at, size_t n)
 	return 0;
 }
 
-/* What the answer says of a request's events, from the element `at` on; NULL when it is none of the
- * script's. */
+/* What the answer says of a request, from the element `at` on; NULL when that is odd. */
 static struct publish_result *
 publish_read(
     struct publish_batch *batch, const redisReply *reply, size_t at, const struct publish_op *op)
@@ -373,12 +373,6 @@ publish_batch_add(struct publish_batch *batch, const struct publish_request *req
 	publish_args_request(batch->cmd, request);
 }
 
-static void
-publish_batch_send(struct publish_batch *batch)
-{
-	redis_send(batch->store->redis, batch->cmd, publish_on_stored, batch);
-}
-
 /* --- gathering --- */
 
 static struct publish_lane *
@@ -402,7 +396,15 @@ publish_lane_send(struct publish_lane *lane)
 
 	lane->open = NULL;
 	lane->underway++;
-	publish_batch_send(batch);
+	redis_send(batch->store->redis, batch->cmd, publish_on_stored, batch);
+}
+
+static bool
+publish_batch_is_enough(const struct publish_batch *batch)
+{
+	size_t per_event = batch->store->publisher->per_event;
+
+	return batch->n * (per_event > 0 ? per_event : 1) >= BATCH_ENOUGH;
 }
 
 static bool
@@ -424,7 +426,7 @@ events_publish(
 	if (request->idempotency_key != NULL) {
 		batch = publish_batch_new(store, request);
 		publish_batch_add(batch, request, fn, arg);
-		publish_batch_send(batch);
+		redis_send(store->redis, batch->cmd, publish_on_stored, batch);
 		return;
 	}
 	lane = publish_lane_get(store->publisher, &request->tenant);
@@ -433,10 +435,10 @@ events_publish(
 	if (lane->open == NULL) {
 		lane->open = publish_batch_new(store, request);
 		lane->open->lane = lane;
-		if (lane->underway == 0)
-			publish_lane_ripen(store->publisher, lane);
 	}
 	publish_batch_add(lane->open, request, fn, arg);
+	if (lane->underway == 0 || publish_batch_is_enough(lane->open))
+		publish_lane_ripen(store->publisher, lane);
 }
 
 static void
@@ -447,7 +449,8 @@ publisher_send_ripe(struct publisher *publisher)
 	while ((lane = STAILQ_FIRST(&publisher->ripe)) != NULL) {
 		STAILQ_REMOVE_HEAD(&publisher->ripe, ripe_entry);
 		lane->is_ripe = false;
-		if (lane->underway == 0 && lane->open != NULL)
+		if (lane->open != NULL &&
+		    (lane->underway == 0 || publish_batch_is_enough(lane->open)))
 			publish_lane_send(lane);
 		else
 			publish_lane_go_on(publisher, lane);
