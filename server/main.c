@@ -191,6 +191,9 @@ server_open_loop(struct server *server)
 	server->app.base = base;
 	server->app.pace = pace_new(base, server_on_pace, server);
 	for (size_t i = 0; i < 3; i++) {
+		/* which is what libevent puts back in the end: a second SIGTERM, when all is done,
+		 * must not change the exit status */
+		signal(numbers[i], SIG_IGN);
 		server->signals[i] = evsignal_new(base, numbers[i],
 		    numbers[i] == SIGHUP ? server_ev_reload : server_ev_stop, server);
 		event_add(server->signals[i], NULL);

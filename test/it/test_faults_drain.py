@@ -216,3 +216,11 @@ def test_a_restart_in_turn_behind_a_proxy_is_not_noticed(
     check_once(redis, tenant.on(instances[0].client()), webhook, sink, [])
     for evhookd in instances:
         evhookd.terminate()  # both at once: each takes its --drain-delay
+
+
+def test_a_second_sigterm_does_not_change_the_exit_status(alone):
+    evhookd = alone()
+    evhookd.terminate()
+    while evhookd.process.poll() is None:
+        evhookd.process.send_signal(signal.SIGTERM)
+    assert evhookd.process.returncode == 0
