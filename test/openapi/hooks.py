@@ -28,10 +28,13 @@ def before_load_schema(context, raw_schema):
     post = raw_schema["paths"]["/event/{tenantLocator}/webhooks"]["post"]
     for example in post["requestBody"]["content"]["application/json"]["examples"].values():
         example["value"]["endpoint"].pop("tag", None)
-    # Some names are not allowed, nor two that differ only in case; bytes are counted in all.
+    # Some names are not allowed, nor two that differ only in case; values and bytes are counted in
+    # all.
     headers = schemas["HeadersIn"]
     headers["propertyNames"] = {"type": "string", "pattern": "^x-[a-z0-9-]{1,30}$"}
     headers["additionalProperties"]["items"] = {"type": "string", "pattern": "^[!-~]{0,100}$"}
+    headers["additionalProperties"]["maxItems"] = 10
+    headers["maxProperties"] = 5
     # Between its commas an event type has at most 128 characters.
     for parameter in raw_schema["paths"]["/event/{tenantLocator}/webhooks/list"]["get"]["parameters"]:
         if parameter.get("name") == "eventTypes":
