@@ -252,7 +252,7 @@ answer_take_line(struct answer *answer, const char *p, size_t n)
 	const char *s = p;
 	size_t len = taken;
 
-	if (answer->line.len + taken > ANSWER_HEAD_MAX) {
+	if (answer->line.len + taken > ANSWER_LINE_MAX) {
 		answer_fail(answer, "answer head over the limit");
 		return taken;
 	}

@@ -8,9 +8,10 @@
 
 #include "base/buf.h"
 
-#define ANSWER_HEAD_MAX                                                                            \
-	65536 /* bytes of heads, interim ones included; the same again for chunks'                 \
-		 sizes beyond their digits, and trailers */
+/* Bytes of heads, interim ones included; and as many of what frames a body: the sizes of chunks
+ * beyond their digits, and trailers. */
+#define ANSWER_HEAD_MAX 65536
+#define ANSWER_LINE_MAX 16384 /* bytes of a line */
 
 /*
  * STATUS -> FIELDS                     and back to STATUS after an interim head

@@ -82,6 +82,15 @@ conn_die_soon(struct conn *conn, int error)
 	event_active(&conn->event, EV_TIMEOUT, 0);
 }
 
+/* Its time is over, or conn_die_soon() has set the error. */
+static void
+conn_expire(struct conn *conn)
+{
+	if (conn->stream.error == 0)
+		conn->stream.error = ETIMEDOUT;
+	conn_die(conn);
+}
+
 /* --- writing and reading --- */
 
 static void
@@ -103,6 +112,14 @@ conn_has_output(const struct conn *conn)
 	return !conn->deaf && conn->out[0].iov_len + conn->out[1].iov_len > 0;
 }
 
+static void
+conn_watch_more(struct conn *conn)
+{
+	bool write = conn_has_output(conn) || conn->stream.wants_write;
+
+	conn_watch(conn, write ? EV_READ | EV_WRITE : EV_READ);
+}
+
 /* An endpoint may answer and close before it read the whole request: what it sent is read, however
  * the writing ends. */
 static void
@@ -116,7 +133,7 @@ conn_write(struct conn *conn)
 			conn_wrote(conn, (size_t)n);
 	}
 	conn->deaf = conn->deaf || n < 0;
-	conn_watch(conn, conn_has_output(conn) ? EV_READ | EV_WRITE : EV_READ);
+	conn_watch_more(conn);
 }
 
 static void
@@ -128,8 +145,8 @@ conn_read(struct conn *conn)
 		n = stream_read(&conn->stream, conn_input, sizeof conn_input);
 		if (n < 0)
 			conn_die(conn);
-		else if (n == 0 && conn->stream.wants_write)
-			conn_watch(conn, EV_READ | EV_WRITE);
+		else if (n == 0)
+			conn_watch_more(conn);
 		if (n <= 0)
 			return;
 		if (conn->received == 0)
@@ -159,6 +176,8 @@ conn_shake_hands(struct conn *conn)
 		conn_open(conn);
 	else if (done < 0)
 		conn_die(conn);
+	else if (conn_is_late(conn)) /* each byte sets the event's timer back */
+		conn_expire(conn);
 	else
 		conn_watch(conn, conn->stream.wants_write ? EV_READ | EV_WRITE : EV_READ);
 }
@@ -191,9 +210,7 @@ conn_ev_socket(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	if ((what & EV_TIMEOUT) != 0) {
-		if (conn->stream.error == 0)
-			conn->stream.error = ETIMEDOUT;
-		conn_die(conn);
+		conn_expire(conn);
 		return;
 	}
 	switch (conn->phase) {
@@ -291,8 +308,18 @@ conn_send(struct conn *conn, const char *head, size_t head_len, const char *body
 bool
 conn_is_late(const struct conn *conn)
 {
-	return conn->open_us == 0 && conn->connect_us > 0 &&
+	if (conn->open_us > 0 || conn->connect_us == 0)
+		return false;
+	/* the loop's timers may be some ms early */
+	return conn->stream.error == ETIMEDOUT ||
 	       clock_mono_us() - conn->start_us >= conn->connect_us;
+}
+
+bool
+conn_is_silent(struct conn *conn)
+{
+	return conn->phase == CONN_OPEN &&
+	       stream_read(&conn->stream, conn_input, sizeof conn_input) == 0;
 }
 
 bool

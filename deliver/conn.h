@@ -74,6 +74,11 @@ void conn_send(
 /* True when it used up connect_ms without being open. */
 bool conn_is_late(const struct conn *conn);
 
+/* True when it is open and there is nothing to be read that the loop has not told of yet: it would
+ * be taken for the next answer.  What there is gets lost; the connection is good for nothing then.
+ */
+bool conn_is_silent(struct conn *conn);
+
 /* True when another request may follow: open, all sent. */
 bool conn_is_ready(const struct conn *conn);
 

@@ -168,7 +168,8 @@ pool_take(struct pool *pool, const struct url *url, bool verify)
 
 		pool_leave_idle(pool, conn);
 		/* The rules may have changed since it was opened. */
-		if (egress_refusal(pool->opts.egress, &conn->addr.sa) == NULL)
+		if (egress_refusal(pool->opts.egress, &conn->addr.sa) == NULL &&
+		    conn_is_silent(conn))
 			return conn;
 		pool_end(pool, conn);
 		if (last)

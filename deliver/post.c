@@ -249,6 +249,7 @@ post_expire(struct post *post)
 	if (post->state == POST_DONE)
 		return;
 	if (post->state == POST_BODY) {
+		post_phases(post);
 		post_settle(post, post->result.status, "");
 		return;
 	}

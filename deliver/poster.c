@@ -6,7 +6,8 @@
 #include "base/mem.h"
 #include "deliver/post_priv.h"
 
-#define POSTER_SPARE 1024 /* POSTs kept for reuse */
+#define POSTER_SPARE 1024 /* POSTs kept for reuse ... */
+#define POSTER_KEPT 4096  /* ... with that much of each buffer, in bytes */
 
 static void poster_ev_timer(evutil_socket_t fd, short what, void *arg);
 static void poster_ev_work(evutil_socket_t fd, short what, void *arg);
@@ -167,6 +168,10 @@ poster_spare(struct poster *poster, struct post *post)
 		poster_discard(post);
 		return;
 	}
+	if (post->answer.line.cap > POSTER_KEPT)
+		buf_clear(&post->answer.line);
+	if (post->head.cap > POSTER_KEPT)
+		buf_clear(&post->head);
 	TAILQ_INSERT_HEAD(&poster->spare, post, link);
 	poster->nspare++;
 }

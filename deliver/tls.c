@@ -46,6 +46,9 @@ tls_context(int mode)
 	SSL_CTX_set_verify(ctx, mode, NULL);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* A peer that sends nothing but changes of keys must not keep SSL_read() to itself. */
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
 	/* An end without close_notify is an end: the status is in the head, and HTTP has lengths.
 	 */
 	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);

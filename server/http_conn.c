@@ -136,7 +136,9 @@ http_send_continue(struct http_conn *conn)
 	struct iovec piece = {text, sizeof text - 1};
 
 	conn->wire.expects = false;
-	stream_write(&conn->stream, &piece, 1);
+	/* a client that has not read what it got before this has no use for it */
+	if (stream_write(&conn->stream, &piece, 1) != (ssize_t)piece.iov_len)
+		http_end(conn);
 }
 
 /* Returns how many of the bytes were used: not those behind a request that is not answered yet. */
@@ -209,6 +211,8 @@ http_read(struct http_conn *conn)
 	} while (http_is_reading(conn) && stream_has_more(&conn->stream));
 	if (http_is_reading(conn))
 		http_watch(conn, conn->stream.wants_write ? EV_READ | EV_WRITE : EV_READ);
+	if (conn->http->draining) /* it may have been passed over for what was read now */
+		event_active(&conn->http->sweep, 0, 0);
 }
 
 static void

@@ -91,6 +91,8 @@ void http_write(
 void http_write_more(struct http_conn *conn);
 /* The status line, and what every head has; the caller ends it. */
 void http_write_head(struct http *http, struct buf *head, int status, const char *phrase);
+/* Frees the connection when nobody is above. */
+void http_end(struct http_conn *conn);
 void http_watch(struct http_conn *conn, short what);
 
 #endif

@@ -71,7 +71,7 @@ http_linger(struct http_conn *conn)
 }
 
 /* A handler may be above us, so that nothing is freed here. */
-static void
+void
 http_end(struct http_conn *conn)
 {
 	http_enter(conn, HTTP_ENDED);

@@ -73,6 +73,8 @@ tls_server_context(void)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* A client that sends nothing but changes of keys must not keep SSL_read() to itself. */
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do */
 	SSL_CTX_set_alpn_select_cb(ctx, tls_server_on_alpn, NULL);
 	SSL_CTX_set_default_passwd_cb(ctx, tls_server_on_passphrase);

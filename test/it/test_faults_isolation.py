@@ -163,7 +163,7 @@ def most_memory_mb(connections, request, event):
     """The bound in doc/operations.md, for these sizes in bytes and the defaults."""
     inbound = connections * (4096 + 6 * request)
     held = 8192 * 2048 + min(8192 * event, 64 << 20)
-    outbound = 1024 * 24 * 1024
+    outbound = 1024 * 48 * 1024
     return 16 + (inbound + held + outbound) / (1 << 20)
 
 

@@ -1,7 +1,9 @@
 """Contract section 2: every failure to get an answer is a `timeout`, and its message says which."""
 
+import contextlib
 import re
 import socket
+import threading
 
 import pytest
 
@@ -176,3 +178,33 @@ def test_an_interim_answer_is_no_answer_in_the_end(tenant, receiver, event):
         if attempt["statusCode"] != 200:
             assert attempt["failureTrigger"] == str(attempt["statusCode"])
     until_outcomes(tenant, under_4xx, "diverted")
+
+
+@pytest.mark.parametrize("drips", [False, True], ids=["silent", "dripping"])
+def test_a_handshake_that_stalls_leaves_time_for_the_next_address(
+    alone, name_server, receiver, certs, drips
+):
+    good = receiver(tls=certs.server(), host="127.0.0.2")
+    dns = name_server({"two.example.test": ["127.0.0.1", "127.0.0.2"]})
+    server = alone(dns=dns.address, delivery_timeout="3s", ca_file=certs.ca_file)
+    tenant = Tenant(server.client())
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", good.port)) as stalling:
+
+        def stall():
+            # the head of a handshake record, and then a byte now and then
+            stalling.settimeout(30)
+            connection = stalling.accept()[0]
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"\x16\x03\x03\x30\x00\x02\x00\x2f\xf0")
+                while not done.wait(0.1):
+                    connection.sendall(b"a" if drips else b"")
+
+        thread = threading.Thread(target=stall)
+        thread.start()
+        webhook = tenant.create(good.url(name="two.example.test"), endpoint_secureSsl=False)
+        event = tenant.publish()
+        until_outcomes(tenant, webhook, "delivered")
+        done.set()
+        thread.join()
+    assert good.ids() == [event["locator"]]

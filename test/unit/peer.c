@@ -38,7 +38,7 @@ struct peer {
 	unsigned acted, accepted, requests, closed, resumed;
 	size_t sent;
 	struct buf last;
-	TAILQ_HEAD(, peer_conn) conns;
+	TAILQ_HEAD(peer_conns, peer_conn) conns;
 };
 
 static void
@@ -296,6 +296,27 @@ unsigned
 peer_resumed(const struct peer *peer)
 {
 	return peer->resumed;
+}
+
+void
+peer_push(struct peer *peer, const char *text)
+{
+	struct peer_conn *conn = TAILQ_LAST(&peer->conns, peer_conns);
+
+	assert_int_equal(send(bufferevent_getfd(conn->bev), text, strlen(text), 0), strlen(text));
+}
+
+void
+peer_change_keys(struct peer *peer, unsigned n, const char *text)
+{
+	struct peer_conn *conn = TAILQ_LAST(&peer->conns, peer_conns);
+	SSL *ssl = bufferevent_openssl_get_ssl(conn->bev);
+
+	while (n-- > 0) {
+		assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(ssl), 1);
+	}
+	assert_int_equal(SSL_write(ssl, text, (int)strlen(text)), strlen(text));
 }
 
 const char *

@@ -36,6 +36,10 @@ size_t peer_sent(const struct peer *peer);       /* bytes that the kernel took *
 unsigned peer_resumed(const struct peer *peer);  /* TLS sessions that were resumed */
 void peer_close_idle(struct peer *peer);         /* closes the connections that are open */
 const char *peer_last(struct peer *peer);        /* the last request as it came */
+/* On the connection that was accepted last, at once: bytes, or changes of keys (TLS 1.3) and then
+ * bytes. */
+void peer_push(struct peer *peer, const char *text);
+void peer_change_keys(struct peer *peer, unsigned n, const char *text);
 
 /* A poster that may connect to the loopback, and one POST's result. */
 struct

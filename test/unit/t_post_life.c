@@ -116,6 +116,23 @@ test_not_pooled(void **state)
 	}
 }
 
+/* What comes behind an answer, even later, is not the next one. */
+static void
+test_surplus(void **state)
+{
+	const struct peer_act act = {.send = OK};
+
+	(void)state;
+	go(&act, 1, 5000);
+	peer_push(peer, "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
+	tried_start(&a, &t, true, "{}", 2, 5000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 200);
+	assert_false(a.result.reused);
+	assert_int_equal(peer_accepted(peer), 2);
+	peer_free(peer);
+}
+
 /* An idle connection that the peer closes as we use it: sent once more on a fresh one. */
 static void
 test_stale(void **state)
@@ -316,6 +333,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_keep_alive, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_not_pooled, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_surplus, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_idle_limits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_open_limit, setup, teardown),

@@ -320,6 +320,27 @@ test_bodies(void **state)
 	free(body);
 }
 
+/* A peer that does nothing but change its keys gets no more than its turn of the loop. */
+static void
+test_key_changes(void **state)
+{
+	const struct peer_act silent = {0};
+	struct peer *peer = server(&silent, &ca, "IP:127.0.0.1", -DAY, DAY, 0);
+	unsigned turns = 0;
+
+	(void)state;
+	tried_start(&a, &t, true, "", 0, 10000, "https://127.0.0.1:%u/", peer_port(peer));
+	tried_wait_for(&t, peer_requests, peer, 1);
+	peer_change_keys(peer, 200, OK);
+	while (a.calls == 0) {
+		event_base_loop(t.base, EVLOOP_ONCE);
+		turns++;
+	}
+	assert_int_equal(a.result.status, 200);
+	assert_true(turns > 100);
+	peer_free(peer);
+}
+
 /* An idle connection that the peer closes as we use it. */
 static void
 test_stale(void **state)
@@ -384,6 +405,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_session_of_closed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bodies, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_key_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ca_file, setup, teardown),
