@@ -198,7 +198,8 @@ class Idle(Variant):
                 if b" 200 " not in s.recv(4096):
                     raise lab.Trouble("an idle connection was not answered")
             rss = lab.memory_kb(target.pid, "VmRSS")
-            held = lab.metrics(target.admin)["evhookd_http_connections"]
+            held = sum(value for name, value in lab.metrics(target.admin).items()
+                       if name.startswith("evhookd_http_connections{"))
         if held < self.connections:
             raise lab.Trouble(f"of {self.connections} connections {held:.0f} are open")
         return {"rss_mb": rss / 1024, "rss_kb_each": (rss - base) / max(self.connections, 1)}

@@ -24,6 +24,7 @@ BARS = {
     "tenants": [("accepted_per_s", "accepted/s"), ("delivered_per_s", "delivered/s")],
     "ceiling": [("accepted_per_s", "accepted/s"), ("delivered_per_s", "delivered/s")],
     "peer": [("accepted_per_s", "accepted/s"), ("delivered_per_s", "delivered/s")],
+    "isolation": [("alone_p99_ms", "p99 ms alone"), ("among_p99_ms", "p99 ms among them")],
     "memory": [("bytes_per_event", "bytes of Redis memory an event")],
 }
 # Lines: part, axis, whether both axes are logarithmic, and per line: metric, title, variants.
