@@ -244,6 +244,12 @@ publisher_new(struct event_base *base)
 }
 
 void
+publisher_flush(struct publisher *publisher)
+{
+	FUZZ_CHECK(publisher == NULL);
+}
+
+void
 publisher_free(struct publisher *publisher)
 {
 	FUZZ_CHECK(publisher == NULL);
