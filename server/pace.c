@@ -1,12 +1,13 @@
 /*
- * The pace of publishing: so many requests in a turn of the loop, the rest in the next ones.  While
- * deliveries wait for a place, as many in a millisecond as it saw deliveries end.
+ * The pace of publishing: so many deliveries' worth of requests in a turn of the loop, the rest in
+ * the next ones.  While deliveries wait for a place, a turn takes in as many as it saw end.
  *
  * A turn serves whatever sockets are ready.  Hundreds of publishing connections always are, while a
  * webhook has at most --endpoint-concurrency answers to bring: unpaced, most of each turn goes into
  * taking in, and the queues grow though no endpoint is slow.  Paced, a request that has to wait is
- * not answered yet, which slows its client down.  An endpoint that is slow holds nobody up: there
- * is always room for some.
+ * not answered yet, which slows its client down; and where nothing is to be delivered the turns are
+ * so short that nobody waits.  An endpoint that is slow holds nobody up: turns are short then too,
+ * and each lets a few requests go.
  */
 #include "server/pace.h"
 
@@ -16,27 +17,24 @@
 #include "base/mem.h"
 
 #define PACE_PER_TURN 32 /* the default of --endpoint-concurrency */
-#define PACE_LEAST 16    /* of a millisecond, however far deliveries are behind */
-#define PACE_MOST 128    /* of a millisecond, when they are */
+#define PACE_LEAST 4     /* of a turn, however far deliveries are behind */
 #define PACE_BEHIND 64   /* deliveries that wait: fewer are only on their way */
 
 struct pace {
 	TAILQ_HEAD(, pace_wait) waiting;
 	struct event *turn; /* pending while anything waits */
 	ptrdiff_t left;     /* of this turn; negative after a large request */
-	bool behind;        /* deliveries wait, when the last turn began */
-	uint64_t ended;     /* attempts, then */
+	uint64_t ended;     /* attempts, when the last turn began */
 	pace_load_fn *load;
 	void *arg;
 };
 
-/* For the next turn of the loop, or in a millisecond. */
 static void
 pace_arm(struct pace *pace)
 {
-	struct timeval tv = {.tv_usec = pace->behind ? 1000 : 0};
+	struct timeval next_turn = {0};
 
-	event_add(pace->turn, &tv);
+	event_add(pace->turn, &next_turn);
 }
 
 static void
@@ -49,7 +47,7 @@ pace_next(struct pace *pace)
 	wait->go(wait->arg);
 }
 
-/* What may be taken in now. */
+/* What a turn may take in. */
 static ptrdiff_t
 pace_allowance(struct pace *pace)
 {
@@ -59,11 +57,8 @@ pace_allowance(struct pace *pace)
 	pace->load(pace->arg, &load);
 	ended = load.ended - pace->ended;
 	pace->ended = load.ended;
-	pace->behind = load.waiting >= PACE_BEHIND;
-	if (!pace->behind)
+	if (load.waiting < PACE_BEHIND || ended >= PACE_PER_TURN)
 		return PACE_PER_TURN;
-	if (ended > PACE_MOST)
-		return PACE_MOST;
 	return ended > PACE_LEAST ? (ptrdiff_t)ended : PACE_LEAST;
 }
 
