@@ -4,8 +4,10 @@ import base64
 import hashlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -281,18 +283,28 @@ def test_no_core_dump_and_no_reading_of_its_memory(server, new_redis, tmp_path):
     # what belongs to an ordinary user belongs to root in /proc once it may not be looked into
     listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
     nobody = {"user": 65534, "group": 65534} if os.getuid() == 0 else {}
-    process = subprocess.Popen(
-        binary() + ["--redis", new_redis().uri] + listen,
+    with tempfile.TemporaryDirectory() as folder:
+        # nobody may not enter root's home, in which the tree may be
+        os.chmod(folder, 0o755)
+        process = start_copy(folder, ["--redis", new_redis().uri] + listen, **nobody)
+        try:
+            while b"is running" not in (line := process.stderr.readline()):
+                assert line, "it ended"
+            assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0
+        finally:
+            process.terminate()
+            process.wait(DEADLINE)
+            process.stderr.close()
+
+
+def start_copy(folder, args, **who):
+    """Starts a copy of the program, in a folder that everybody may enter."""
+    command = binary()
+    command[-1] = shutil.copy(command[-1], folder)
+    return subprocess.Popen(
+        command + args,
         env=child_environment(),
         cwd="/",
         stderr=subprocess.PIPE,
-        **nobody,
+        **who,
     )
-    try:
-        while b"is running" not in (line := process.stderr.readline()):
-            assert line, "it ended"
-        assert os.stat(f"/proc/{process.pid}/environ").st_uid == 0
-    finally:
-        process.terminate()
-        process.wait(DEADLINE)
-        process.stderr.close()
