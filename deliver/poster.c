@@ -132,8 +132,10 @@ poster_add(struct poster *poster, int64_t timeout_ms)
 	} else {
 		post = xmalloc(sizeof *post);
 	}
+	/* Of the one before, which was perhaps another tenant's, nothing stays but memory. */
 	memset(post, 0, sizeof *post);
 	post->answer = answer;
+	answer_reset(&post->answer, 0, 0);
 	post->head = head;
 	buf_reset(&post->head);
 	post->poster = poster;

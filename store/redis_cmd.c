@@ -21,11 +21,8 @@ redis_cmd_new(void)
 	if (cmd != NULL) {
 		TAILQ_REMOVE(&cmd_unused, cmd, entry);
 		cmd_nunused--;
+		*cmd = (struct redis_cmd){.bytes = cmd->bytes}; /* nothing else of its last use */
 		buf_reset(&cmd->bytes);
-		cmd->start = 0;
-		cmd->argc = 0;
-		cmd->script = NULL;
-		cmd->repeated = false;
 	} else {
 		cmd = xcalloc(1, sizeof *cmd);
 	}

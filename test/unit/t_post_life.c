@@ -6,9 +6,12 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "test/unit/peer.h"
 
@@ -309,6 +312,59 @@ test_from_within(void **state)
 	peer_free(peer);
 }
 
+/* A name server that takes questions and gives no answer. */
+static int
+silent_dns(char text[32])
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	socklen_t len = sizeof sin;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+	getsockname(fd, (struct sockaddr *)&sin, &len);
+	snprintf(text, 32, "127.0.0.1:%u", ntohs(sin.sin_port));
+	return fd;
+}
+
+static void
+expect_nothing_of_others(const char *url, int64_t timeout_ms)
+{
+	const struct peer_act act = {.send = "HTTP/1.1 503 No\r\nRetry-After: 77\r\n"
+					     "Content-Length: 6\r\n\r\nsecret"};
+
+	go(&act, 1, 5000);
+	assert_string_equal(a.body, "secret");
+	peer_free(peer);
+	tried_start(&a, &t, true, "{}", 2, timeout_ms, "%s", url);
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 0);
+	assert_string_not_equal(a.message, "");
+	assert_int_equal(a.result.body_len, 0);
+	assert_string_equal(a.body, "");
+	assert_null(a.result.retry_after);
+}
+
+/* A POST that ends before it sends anything has nothing of the one before, which was somebody
+ * else's. */
+static void
+test_as_new(void **state)
+{
+	char dns[32];
+	const char *const list[] = {dns};
+	int fd = silent_dns(dns);
+
+	(void)state;
+	t.opts.dns = list;
+	t.opts.ndns = 1;
+	expect_nothing_of_others("http://10.0.0.1/", 5000);    /* refused */
+	expect_nothing_of_others("http://name.test/", 100);    /* the deadline while resolving */
+	expect_nothing_of_others("http://127.0.0.1:1/", 5000); /* nobody listens */
+	t.egress.nallow = 1;
+	expect_nothing_of_others("http://[::1]:1/", 5000);
+	close(fd);
+}
+
 static void
 test_free_under_way(void **state)
 {
@@ -339,6 +395,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_open_limit, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_from_within, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_as_new, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_free_under_way, setup, teardown),
 	};
 
