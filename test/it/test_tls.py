@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -385,3 +387,48 @@ def test_deliveries_resume_sessions(alone, receiver, certs, version):
     assert sink.connections == 5
     stats = context.session_stats()
     assert stats["accept_good"] == 5 and stats["hits"] == 4, stats
+
+
+def record_hello(*options):
+    """What openssl s_client sends first: a hello that can be sent again and again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        to = f"127.0.0.1:{listener.getsockname()[1]}"
+        command = ["openssl", "s_client", "-connect", to, *options]
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as client:
+            listener.settimeout(DEADLINE)
+            sock, _ = listener.accept()
+            with sock, sock.makefile("rb") as file:
+                start = file.read(5)
+                hello = start + file.read(int.from_bytes(start[3:], "big"))
+            client.kill()
+    return hello
+
+
+def cpu_seconds(server):
+    text = server.admin().get("/metrics").body.decode()
+    return float(re.search(r"^process_cpu_seconds_total (\S+)$", text, re.M).group(1))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-tls1_3", "-groups", "ffdhe8192"],
+        ["-tls1_3", "-groups", "ffdhe8192:ffdhe6144:ffdhe4096:ffdhe3072:ffdhe2048"],
+        ["-tls1_3", "-groups", "P-521"],
+        ["-tls1_3", "-groups", "X448"],
+        ["-tls1_2", "-cipher", "DHE:@SECLEVEL=0"],
+    ],
+    ids=" ".join,
+)
+def test_a_hello_that_asks_for_much_work_is_refused_cheaply(tls, tls_server, options):
+    hello = record_hello(*options)
+    server = tls_server()
+    before = cpu_seconds(server)
+    for _ in range(20):
+        with socket.create_connection((server.host, server.port), DEADLINE) as sock:
+            sock.sendall(hello)
+            answer = sock.recv(65536)
+        assert answer[:1] == b"\x15" and answer[5:7] == b"\x02\x28", "a fatal handshake_failure"
+    assert (cpu_seconds(server) - before) / 20 < 0.003
