@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -54,6 +55,15 @@ post_add_header(struct buf *head, const char *name, const char *value)
 	buf_adds(head, "\r\n");
 }
 
+static bool
+post_names_agent(const struct post_request *from)
+{
+	for (size_t i = 0; i < from->nheaders; i++)
+		if (strcasecmp(from->headers[i].name, "User-Agent") == 0)
+			return true;
+	return false;
+}
+
 static void
 post_compose(struct post *post, const struct post_request *from)
 {
@@ -66,7 +76,8 @@ post_compose(struct post *post, const struct post_request *from)
 	buf_adds(head, "Content-Length: ");
 	buf_addu(head, post->body_len);
 	buf_adds(head, "\r\n");
-	post_add_header(head, "User-Agent", post->poster->user_agent);
+	if (!post_names_agent(from))
+		post_add_header(head, "User-Agent", post->poster->user_agent);
 	for (size_t i = 0; i < from->nheaders; i++)
 		post_add_header(head, from->headers[i].name, from->headers[i].value);
 	buf_adds(head, "\r\n");
@@ -97,26 +108,42 @@ post_connect(struct post *post)
 	post_exchange(post, conn);
 }
 
-/*
- * The same text whatever the port and the reason: an endpoint's owner must not learn what listens
- * inside.  One forbidden address forbids all of an answer, for a mix of public and private ones is
- * how rebinding hides.
- */
-static bool
-post_refuse(struct post *post, const union resolve_addr *addr)
+/* What the operator may know, and the endpoint's owner may not. */
+static void
+post_log_refusal(const struct post *post, const union resolve_addr *addr, const char *why)
 {
 	char text[INET6_ADDRSTRLEN];
 	const void *raw =
 	    addr->sa.sa_family == AF_INET ? (const void *)&addr->v4.sin_addr : &addr->v6.sin6_addr;
 
-	if (egress_refusal(post->poster->opts.egress, &addr->sa) == NULL)
-		return false;
+	if (!log_on(LOG_WARN))
+		return;
 	inet_ntop(addr->sa.sa_family, raw, text, sizeof text);
-	if (post->url->kind == URL_HOST_NAME)
-		snprintf(post->message, sizeof post->message,
-		    "address %s of host %s is not allowed", text, post->url->host);
-	else
-		snprintf(post->message, sizeof post->message, "address %s is not allowed", text);
+	log_begin(LOG_WARN, "endpoint not allowed");
+	log_str("host", post->url->host);
+	log_str("address", text);
+	log_int("port", post->url->port);
+	log_str("reason", why);
+	log_end();
+}
+
+/*
+ * The same text whatever the address, the port and the reason: an endpoint's owner must not learn
+ * what listens inside, nor where names lead there.  One forbidden address forbids all of an answer,
+ * for a mix of public and private ones is how rebinding hides.
+ */
+static bool
+post_refuse(struct post *post, const union resolve_addr *addr)
+{
+	const char *why = egress_refusal(post->poster->opts.egress, &addr->sa);
+
+	if (why == NULL)
+		return false;
+	post_log_refusal(post, addr, why);
+	snprintf(post->message, sizeof post->message,
+	    post->url->kind == URL_HOST_NAME ? "an address of host %s is not allowed"
+					     : "address %s is not allowed",
+	    post->url->host);
 	post_settle(post, 0, post->message);
 	return true;
 }

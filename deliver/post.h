@@ -42,7 +42,8 @@ struct post_header {
 struct post_request {
 	const struct url *url;
 	bool verify;                       /* the endpoint's secureSsl */
-	const struct post_header *headers; /* sent in this order after Host, Content-Length */
+	const struct post_header *headers; /* sent in this order after Host, Content-Length and,
+					      unless it is one of them, our User-Agent */
 	size_t nheaders;
 	const void *body; /* must stay unchanged until the callback; not copied where avoidable */
 	size_t body_len;

@@ -42,7 +42,8 @@ struct server {
 	struct notify *notify;
 	struct drain *drain;
 	struct files files;
-	int status; /* of the process */
+	struct sockaddr_storage *own; /* addresses of the listeners */
+	int status;                   /* of the process */
 };
 
 /* --- the store's word --- */
@@ -305,6 +306,24 @@ server_open_delivery(struct server *server)
 	return 0;
 }
 
+/* Where deliveries may go: to none of our own listeners, those of the admin address included. */
+static void
+server_set_egress(struct server *server)
+{
+	struct app *app = &server->app;
+	size_t napi, nadmin;
+	const struct sockaddr_storage *api = http_addresses(app->http, &napi);
+	const struct sockaddr_storage *admin = http_addresses(app->admin, &nadmin);
+
+	server->own = xreallocarray(NULL, napi + nadmin, sizeof *server->own);
+	memcpy(server->own, api, napi * sizeof *api);
+	memcpy(server->own + napi, admin, nadmin * sizeof *admin);
+	app->egress.allow = server->config.allow_egress;
+	app->egress.nallow = server->config.nallow_egress;
+	app->egress.own = server->own;
+	app->egress.nown = napi + nadmin;
+}
+
 static int
 server_open_http(struct server *server)
 {
@@ -341,9 +360,7 @@ server_open_http(struct server *server)
 			return server_fail(why);
 	if (http_listen(app->admin, config->admin_listen, &why) != 0)
 		return server_fail(why);
-	app->egress.allow = config->allow_egress;
-	app->egress.nallow = config->nallow_egress;
-	app->egress.own = http_addresses(app->http, &app->egress.nown);
+	server_set_egress(server);
 	event_add(server->patience, &patience);
 	return 0;
 }
@@ -366,6 +383,7 @@ server_close(struct server *server)
 		http_free(app->http);
 	if (app->admin != NULL)
 		http_free(app->admin);
+	free(server->own);
 	credentials_close(app);
 	if (server->embedded != NULL)
 		embedded_stop(server->embedded);

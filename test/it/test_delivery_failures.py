@@ -112,6 +112,10 @@ def test_a_name_that_leads_to_a_forbidden_address_is_refused_at_connect(
     tenant.publish()
     until_empty(server.redis.client, tenant, webhook)
     assert dns.queries and sink.connections == 0
+    (attempt,) = tenant.attempts(webhook)
+    message = "an address of host inside.example.test is not allowed"
+    assert attempt["failureMessage"] == message, "the tenant learns nothing of the inside"
+    assert server.log_lines("endpoint not allowed", "inside.example.test", "address=127.0.0.1")
 
 
 def test_a_name_that_does_not_exist_ends_the_delivery(alone, name_server):
@@ -122,21 +126,25 @@ def test_a_name_that_does_not_exist_ends_the_delivery(alone, name_server):
     until_empty(server.redis.client, tenant, webhook)
 
 
-def test_one_of_evhookds_own_listeners_is_refused_as_an_address(server, tenant):
-    response = tenant.try_create(tenant.body(f"http://127.0.0.1:{server.port}/"))
+@pytest.mark.parametrize("listener", ["lock", "admin_lock"])
+def test_one_of_evhookds_own_listeners_is_refused_as_an_address(server, tenant, listener):
+    url = f"http://127.0.0.1:{getattr(server, listener).port}/"
+    response = tenant.try_create(tenant.body(url))
     problem(response, 400)
     assert response.fields() == ["endpoint.url"]
 
 
-def test_one_of_evhookds_own_listeners_is_refused_at_connect(alone, name_server):
+@pytest.mark.parametrize("listener", ["lock", "admin_lock"])
+def test_one_of_evhookds_own_listeners_is_refused_at_connect(alone, name_server, listener):
     """A listener of the test's own shares the port: of 32 connections it would get some."""
     dns = name_server({"myself.example.test": ["127.0.0.1"]})
     server = alone(dns=dns.address)
+    port = getattr(server, listener).port
     tenant = Tenant(server.client())
-    webhook = tenant.create(f"http://myself.example.test:{server.port}/")
+    webhook = tenant.create(f"http://myself.example.test:{port}/")
     with socket.socket() as trap:
         trap.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        trap.bind(("127.0.0.1", server.port))
+        trap.bind(("127.0.0.1", port))
         trap.listen(64)
         trap.setblocking(False)
         tenant.publish_many(32)

@@ -328,9 +328,14 @@ peer_last(struct peer *peer)
 void
 try_init(struct try *t)
 {
+	static const struct post_header headers[] = {
+	    {"Content-Type", "application/json"}, {"X-Test", "a b"}};
+
 	signal(SIGPIPE, SIG_IGN);
 	memset(t, 0, sizeof *t);
 	t->base = event_base_new();
+	t->headers = headers;
+	t->nheaders = 2;
 	assert_int_equal(cidr_parse(&t->allow[0], "127.0.0.0/8"), 0);
 	assert_int_equal(cidr_parse(&t->allow[1], "::1"), 0);
 	t->egress.allow = t->allow;
@@ -390,12 +395,10 @@ void
 tried_start(struct tried *tried, struct try *t, bool verify, const void *body, size_t len,
     int64_t timeout_ms, const char *fmt, ...)
 {
-	const struct post_header headers[] = {
-	    {"Content-Type", "application/json"}, {"X-Test", "a b"}};
 	struct post_request request = {.url = &tried->url,
 	    .verify = verify,
-	    .headers = headers,
-	    .nheaders = 2,
+	    .headers = t->headers,
+	    .nheaders = t->nheaders,
 	    .body = body,
 	    .body_len = len,
 	    .timeout_ms = timeout_ms};

@@ -49,6 +49,8 @@ try {
 	struct egress egress;
 	struct poster_opts opts;
 	struct poster *poster;
+	const struct post_header *headers; /* of each POST */
+	size_t nheaders;
 };
 
 struct tried {

@@ -99,6 +99,27 @@ test_request(void **state)
 	peer_free(peer);
 }
 
+/* An endpoint's own User-Agent, however it is spelled and however many, stands for ours. */
+static void
+test_own_user_agent(void **state)
+{
+	static const struct post_header own[] = {
+	    {"Content-Type", "application/json"}, {"uSER-agent", "mine"}, {"uSER-agent", "too"}};
+	const struct peer_act act = {.send = OK};
+	char expected[512];
+
+	(void)state;
+	t.headers = own;
+	t.nheaders = 3;
+	go(&act, 1, 5000);
+	snprintf(expected, sizeof expected,
+	    "POST /p?q=1 HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nContent-Length: 2\r\n"
+	    "Content-Type: application/json\r\nuSER-agent: mine\r\nuSER-agent: too\r\n\r\n{}",
+	    peer_port(peer));
+	assert_string_equal(peer_last(peer), expected);
+	peer_free(peer);
+}
+
 static void
 test_statuses(void **state)
 {
@@ -395,6 +416,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_request, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_own_user_agent, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_statuses, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_broken_bodies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),

@@ -146,8 +146,8 @@ test_failures(void **state)
 	expect_failure("refused.test", 5000, "DNS failed: query refused");
 	expect_failure("silent.test", 100, "timed out while resolving the host name");
 	assert_true(a.result.timed_out);
-	expect_failure("mixed.test", 5000, "address 10.0.0.1 of host mixed.test is not allowed");
-	expect_failure("mixed6.test", 5000, "address fd00::1 of host mixed6.test is not allowed");
+	expect_failure("mixed.test", 5000, "an address of host mixed.test is not allowed");
+	expect_failure("mixed6.test", 5000, "an address of host mixed6.test is not allowed");
 	assert_int_equal(odd, 0);
 	poster_stats(t.poster, &stats);
 	assert_int_equal(stats.connects, 0);
