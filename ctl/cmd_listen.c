@@ -242,8 +242,7 @@ cmd_listen_say(const struct listener *listener)
 		    listener->webhook);
 	else
 		fprintf(stderr, "to deliver here: evhookctl webhooks create listen %s '*'%s%s\n",
-		    listener->url, file != NULL ? " --hmac true --secret-file " : "",
-		    file != NULL ? file : "");
+		    listener->url, file != NULL ? " --secret-file " : "", file != NULL ? file : "");
 }
 
 static int

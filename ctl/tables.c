@@ -28,22 +28,22 @@ const struct ctl_option ctl_options[] = {
 	{"body", "JSON", NULL, NULL, "the whole request: JSON, @FILE, or - for standard input", false},
 	{"name", "TEXT", NULL, NULL, "name of the webhook", false},
 	{"endpoint", "URL", NULL, NULL, "where to deliver", false},
-	{"enabled", "BOOL", NULL, NULL, "true or false", false},
-	{"hmac", "BOOL", NULL, NULL, "sign deliveries", false},
+	{"enabled", "BOOL", NULL, NULL, "true or false (default: true)", false},
+	{"hmac", "BOOL", NULL, NULL, "sign deliveries (default: true with a secret, else false)", false},
 	{"secret-file", "FILE", NULL, NULL, "holds the secret", false},
 	{"tag", "TEXT", NULL, NULL, "names the secret", false},
-	{"secure-ssl", "BOOL", NULL, NULL, "verify the endpoint's certificate", false},
+	{"secure-ssl", "BOOL", NULL, NULL, "verify the endpoint's certificate (default: true)", false},
 	{"header", "NAME:VALUE", NULL, NULL, "to be sent along (secret ones: use --body)", true},
 	{"remove-header", "NAME", NULL, NULL, "", true},
 	{"add-type", "TYPE", NULL, NULL, "subscribe", true},
 	{"remove-type", "TYPE", NULL, NULL, "unsubscribe", true},
-	{"trigger", "TRIGGER", NULL, NULL, "4xx, 5xx, timeout or a status: counts as failure", true},
+	{"trigger", "TRIGGER", NULL, NULL, "4xx, 5xx, timeout or a status: counts as failure (default: the first three)", true},
 	{"remove-trigger", "TRIGGER", NULL, NULL, "", true},
-	{"attempts", "N", NULL, NULL, "retries after the first try", false},
-	{"interval-seconds", "N", NULL, NULL, "until the first retry", false},
-	{"pattern", "PATTERN", NULL, NULL, "linear or exponential", false},
-	{"divert", "BOOL", NULL, NULL, "keep what could not be delivered", false},
-	{"suspend", "BOOL", NULL, NULL, "suspend upon a failure", false},
+	{"attempts", "N", NULL, NULL, "retries after the first try, 1 to 10 (default: none; 3 with --retry-interval or --retry-type)", false},
+	{"retry-interval", "N", NULL, NULL, "seconds until the first retry (default: 10)", false},
+	{"retry-type", "TYPE", NULL, NULL, "linear or exponential (default: exponential)", false},
+	{"divert", "BOOL", NULL, NULL, "keep what could not be delivered (default: false)", false},
+	{"suspend", "BOOL", NULL, NULL, "suspend upon a failure (default: false)", false},
 	{"alert-url", "URL", NULL, NULL, "where to report failures", false},
 	{"if-version", "N", NULL, NULL, "only if the webhook is still at this version", false},
 	/* events */
@@ -76,7 +76,7 @@ const struct ctl_option ctl_options[] = {
 };
 
 #define WEBHOOK_OPTIONS "enabled hmac secret-file tag secure-ssl header trigger attempts " \
-	"interval-seconds pattern divert suspend alert-url body"
+	"retry-interval retry-type divert suspend alert-url body"
 
 const struct ctl_command ctl_commands[] = {
 	{"webhooks list", "", "name event-type state extended offset count",

@@ -164,8 +164,8 @@ webhook_body_retry(const struct ctl *ctl, struct buf *out)
 	empty = out->len;
 	code = webhook_body_int(ctl, "attempts", out, "attempts");
 	if (code == CTL_OK)
-		code = webhook_body_int(ctl, "interval-seconds", out, "intervalSeconds");
-	webhook_body_text(out, "pattern", ctl_get(ctl, "pattern"));
+		code = webhook_body_int(ctl, "retry-interval", out, "interval");
+	webhook_body_text(out, "type", ctl_get(ctl, "retry-type"));
 	if (out->len == empty)
 		out->len = before;
 	else

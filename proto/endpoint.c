@@ -66,6 +66,13 @@ endpoint_merge(struct endpoint *endpoint, const struct json *body)
 }
 
 void
+endpoint_default_hmac(struct endpoint *endpoint, const struct json *body)
+{
+	if (json_get(body, "hmacEnabled") == NULL)
+		endpoint->hmac_enabled = endpoint->secret[0] != '\0';
+}
+
+void
 endpoint_judge_tag(const struct endpoint *endpoint, const char *prefix, struct faults *faults)
 {
 	if (endpoint->tag[0] != '\0' && endpoint->secret[0] == '\0')

@@ -68,7 +68,7 @@ static void
 failure_merge_retry(struct retry_strategy *retry, const struct json *body)
 {
 	const struct json *strategy = member_object(body, "retryStrategy");
-	const struct json *pattern;
+	const struct json *type;
 
 	if (member_is_true(body, "removeRetryStrategy"))
 		*retry = (struct retry_strategy){0};
@@ -77,19 +77,24 @@ failure_merge_retry(struct retry_strategy *retry, const struct json *body)
 	if (retry->attempts == 0) {
 		retry->attempts = FAILURE_ATTEMPTS;
 		retry->interval_seconds = FAILURE_INTERVAL;
-		retry->pattern = RETRY_EXPONENTIAL;
+		retry->type = RETRY_EXPONENTIAL;
 	}
 	(void)member_uint(strategy, "attempts", &retry->attempts);
-	(void)member_uint(strategy, "intervalSeconds", &retry->interval_seconds);
-	pattern = json_get(strategy, "pattern");
-	if (pattern != NULL)
-		retry->pattern = json_str_is(pattern, "linear") ? RETRY_LINEAR : RETRY_EXPONENTIAL;
+	/* the second name of each is that of old stored documents; requests cannot have it */
+	if (!member_uint(strategy, "interval", &retry->interval_seconds))
+		(void)member_uint(strategy, "intervalSeconds", &retry->interval_seconds);
+	type = json_get(strategy, "type");
+	if (type == NULL)
+		type = json_get(strategy, "pattern");
+	if (type != NULL)
+		retry->type = json_str_is(type, "linear") ? RETRY_LINEAR : RETRY_EXPONENTIAL;
 }
 
 static void
 failure_merge_alert(struct failure_handling *failure, const struct json *body)
 {
 	const struct json *alert = member_object(body, "alertEndpoint");
+	bool is_new = false;
 
 	if (member_is_true(body, "removeAlertEndpoint"))
 		failure_drop_alert(failure);
@@ -98,8 +103,11 @@ failure_merge_alert(struct failure_handling *failure, const struct json *body)
 	if (failure->alert == NULL) {
 		failure->alert = xmalloc(sizeof(*failure->alert));
 		endpoint_init(failure->alert);
+		is_new = true;
 	}
 	endpoint_merge(failure->alert, alert);
+	if (is_new)
+		endpoint_default_hmac(failure->alert, alert);
 }
 
 void
@@ -123,10 +131,10 @@ failure_write_retry(const struct retry_strategy *retry, struct buf *out)
 	json_open(out, '{');
 	json_key(out, "attempts");
 	json_add_int(out, retry->attempts);
-	json_key(out, "intervalSeconds");
+	json_key(out, "interval");
 	json_add_int(out, retry->interval_seconds);
-	json_key(out, "pattern");
-	json_add_str(out, retry->pattern == RETRY_LINEAR ? "linear" : "exponential");
+	json_key(out, "type");
+	json_add_str(out, retry->type == RETRY_LINEAR ? "linear" : "exponential");
 	json_close(out, '}');
 }
 

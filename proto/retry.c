@@ -11,7 +11,7 @@ retry_delay_ms(
 {
 	int64_t delay = (int64_t)retry->interval_seconds * 1000;
 
-	if (retry->pattern == RETRY_LINEAR)
+	if (retry->type == RETRY_LINEAR)
 		delay *= n;
 	else
 		for (unsigned i = 1; i < n && delay < RETRY_DELAY_MAX_MS; i++)

@@ -264,7 +264,7 @@ rule_interval(
 }
 
 void
-rule_pattern(
+rule_retry_type(
     const struct shape_check *check, const char *prefix, const char *name, const struct json *value)
 {
 	if (shape_string(check, prefix, name, value) && !json_str_is(value, "linear") &&

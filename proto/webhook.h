@@ -40,12 +40,12 @@ struct endpoint {
 	struct headers headers;
 };
 
-enum retry_pattern { RETRY_EXPONENTIAL, RETRY_LINEAR };
+enum retry_type { RETRY_EXPONENTIAL, RETRY_LINEAR };
 
 struct retry_strategy {
 	unsigned attempts; /* retries after the first try; 0 means there is no retryStrategy */
 	unsigned interval_seconds;
-	enum retry_pattern pattern;
+	enum retry_type type;
 };
 
 /* Texts such as "4xx" or "503", in the order given, without duplicates. */

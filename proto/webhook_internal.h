@@ -51,6 +51,8 @@ void endpoint_copy(struct endpoint *to, const struct endpoint *from);
 void endpoint_clear(struct endpoint *endpoint);
 /* Takes over the members of a create, update or stored endpoint; generates the secret. */
 void endpoint_merge(struct endpoint *endpoint, const struct json *body);
+/* Of a new endpoint, after the merge: without a word about hmacEnabled a secret means signed. */
+void endpoint_default_hmac(struct endpoint *endpoint, const struct json *body);
 /* A tag wants a secret. */
 void endpoint_judge_tag(const struct endpoint *endpoint, const char *prefix, struct faults *faults);
 enum endpoint_part { ENDPOINT_PUBLIC = 1, ENDPOINT_SECRET = 2 };

@@ -65,6 +65,8 @@ webhook_create(struct webhook *webhook, const struct json *body, const struct we
 	if (body->type != JSON_OBJECT)
 		return;
 	webhook_merge_body(webhook, body);
+	if (member_object(body, "endpoint") != NULL)
+		endpoint_default_hmac(&webhook->endpoint, member_object(body, "endpoint"));
 	webhook_merge_judge_limits(webhook, &webhook_merge_create_names, faults);
 	webhook_merge_judge_tags(webhook, faults);
 }

@@ -9,8 +9,8 @@
 
 static const struct property retry_properties[] = {
     {"attempts", rule_attempts, NULL, OPTIONAL},
-    {"intervalSeconds", rule_interval, NULL, OPTIONAL},
-    {"pattern", rule_pattern, NULL, OPTIONAL},
+    {"interval", rule_interval, NULL, OPTIONAL},
+    {"type", rule_retry_type, NULL, OPTIONAL},
 };
 static const struct shape retry_shape = SHAPE(retry_properties);
 
@@ -101,9 +101,19 @@ static const struct property doc_endpoint_properties[] = {
 };
 static const struct shape doc_endpoint_shape = SHAPE(doc_endpoint_properties);
 
+/* Documents written before the API was brought in line have the second pair of names. */
+static const struct property doc_retry_properties[] = {
+    {"attempts", rule_attempts, NULL, OPTIONAL},
+    {"interval", rule_interval, NULL, OPTIONAL},
+    {"type", rule_retry_type, NULL, OPTIONAL},
+    {"intervalSeconds", rule_interval, NULL, OPTIONAL},
+    {"pattern", rule_retry_type, NULL, OPTIONAL},
+};
+static const struct shape doc_retry_shape = SHAPE(doc_retry_properties);
+
 static const struct property doc_failure_properties[] = {
     {"triggers", rule_triggers, NULL, REQUIRED},
-    {"retryStrategy", NULL, &retry_shape, OPTIONAL},
+    {"retryStrategy", NULL, &doc_retry_shape, OPTIONAL},
     {"alertEndpoint", NULL, &doc_endpoint_shape, OPTIONAL},
     {"divert", shape_bool, NULL, REQUIRED},
     {"suspend", shape_bool, NULL, REQUIRED},

@@ -102,6 +102,17 @@ api_diverted_get(struct call *call)
 	    diverted_on_get, call);
 }
 
+/* Done, and there is nothing to say: an empty object, as the API is published. */
+static void
+diverted_reply_done(struct call *call)
+{
+	struct buf *body = call_body(call);
+
+	json_open(body, '{');
+	json_close(body, '}');
+	call_reply(call, 200);
+}
+
 /* --- DELETE …/diverted/{eventLocator} --- */
 
 static void
@@ -112,7 +123,7 @@ diverted_on_delete(void *arg, enum store_err err)
 	if (err != STORE_OK)
 		diverted_problem(call, err);
 	else
-		call_reply_empty(call, 204);
+		diverted_reply_done(call);
 }
 
 void
@@ -128,16 +139,13 @@ static void
 diverted_on_resend(void *arg, enum store_err err)
 {
 	struct call *call = arg;
-	struct buf *body = call_body(call);
 
 	if (err != STORE_OK) {
 		diverted_problem(call, err);
 		return;
 	}
 	dispatch_waiting(call->app->dispatch, &call->tenant, &call->locator[0]);
-	json_open(body, '{');
-	json_close(body, '}');
-	call_reply(call, 202);
+	diverted_reply_done(call);
 }
 
 void
@@ -164,7 +172,7 @@ diverted_on_resend_all(void *arg, enum store_err err, int64_t resent, bool compl
 	json_key(body, "completed");
 	json_add_bool(body, completed);
 	json_close(body, '}');
-	call_reply(call, 202);
+	call_reply(call, 200);
 }
 
 void

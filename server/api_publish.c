@@ -56,6 +56,15 @@ publish_prefers_minimal(struct call *call)
 	return false;
 }
 
+/* Under either name; a request with both was refused (wire_head.c). */
+static const char *
+publish_key(struct call *call)
+{
+	const char *key = call_header(call, "Idempotency-Key");
+
+	return key != NULL ? key : call_header(call, "X-Idempotency-Key");
+}
+
 static int
 publish_check_key(struct call *call, const char *key)
 {
@@ -83,7 +92,7 @@ publish_read(void *arg)
 {
 	struct publish_flow *flow = arg;
 	struct call *call = flow->call;
-	const char *key = call_header(call, "Idempotency-Key");
+	const char *key = publish_key(call);
 	struct faults faults = {0};
 
 	if (publish_check_key(call, key) != 0)

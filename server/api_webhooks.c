@@ -113,7 +113,7 @@ create_on_put(void *arg, enum store_err err, int64_t version)
 	buf_adds(&location, flow->webhook->locator.s);
 	call_set_header(call, "Location", buf_str(&location));
 	buf_clear(&location);
-	flow_reply_webhook(flow, 201);
+	flow_reply_webhook(flow, 200);
 }
 
 /* --- GET …/webhooks/{webhookLocator} --- */

@@ -176,6 +176,7 @@ static const struct {
     {"Expect", 6, wire_expect},
     {"Authorization", 13, wire_authorization},
     {"Idempotency-Key", 15, wire_idempotency_key},
+    {"X-Idempotency-Key", 17, wire_idempotency_key},
 };
 
 static bool

@@ -172,7 +172,7 @@ def silent_webhook(target, _sink, port):
 
 def retrying_webhook(target, sink, _port):
     target.webhook(sink + "/fail", handling={
-        "retryStrategy": {"attempts": 3, "intervalSeconds": 86400, "pattern": "linear"}})
+        "retryStrategy": {"attempts": 3, "interval": 86400, "type": "linear"}})
 
 
 def diverting_webhook(target, sink, _port):

@@ -17,7 +17,7 @@ TARPITS = 100
 QUEUED = 100000  # events that each of two bad webhooks has waiting
 BAD = "bad.neighbour"  # the event type of all bad ones
 # Tried again a second after each failure, until nobody looks any more.
-STUBBORN = {"retryStrategy": {"attempts": 5, "intervalSeconds": 1, "pattern": "linear"}}
+STUBBORN = {"retryStrategy": {"attempts": 5, "interval": 1, "type": "linear"}}
 
 
 class Tarpit(threading.Thread):

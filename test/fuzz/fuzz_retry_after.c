@@ -30,7 +30,7 @@ fuzz_check_delay(int64_t after_ms, size_t size)
 {
 	struct retry_strategy retry = {.attempts = RETRY_ATTEMPTS_MAX,
 	    .interval_seconds = 1 + (unsigned)(size * 7919 % RETRY_INTERVAL_MAX),
-	    .pattern = size % 2 == 0 ? RETRY_LINEAR : RETRY_EXPONENTIAL};
+	    .type = size % 2 == 0 ? RETRY_LINEAR : RETRY_EXPONENTIAL};
 	int64_t wait = after_ms < RETRY_AFTER_MAX_MS ? after_ms : RETRY_AFTER_MAX_MS, delay;
 
 	for (unsigned n = 1; n <= RETRY_ATTEMPTS_MAX; n++) {

@@ -4,13 +4,13 @@ from api import Keys, parse_ms
 from harness import until
 
 
-def policy(*, retries=None, interval=100, pattern="linear", **more):
+def policy(*, retries=None, interval=100, type="linear", **more):
     """A failureHandling; retries: how many, None for no retryStrategy."""
     if retries is not None:
         more["retryStrategy"] = {
             "attempts": retries,
-            "intervalSeconds": interval,
-            "pattern": pattern,
+            "interval": interval,
+            "type": type,
         }
     return more
 

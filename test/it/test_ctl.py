@@ -19,7 +19,7 @@ def test_webhooks_are_made_shown_changed_and_deleted(ctl, tenant):
     made = ctl.json(
         *("webhooks", "create", "first", "http://127.0.0.1:9/x", "a", "b.*", "--hmac", "true"),
         *("--header", "X-A: 1", "--header", "X-A:2", "--trigger", "5xx", "--attempts", 2),
-        *("--interval-seconds", 7, "--pattern", "linear", "--divert", "true"),
+        *("--retry-interval", 7, "--retry-type", "linear", "--divert", "true"),
         *("--alert-url", "http://127.0.0.1:9/alert", "--tag", "t"),
     )
     assert tenant.fetch(made) == made
@@ -29,8 +29,8 @@ def test_webhooks_are_made_shown_changed_and_deleted(ctl, tenant):
     assert handling["triggers"] == ["5xx"] and handling["divert"] is True
     assert handling["retryStrategy"] == {
         "attempts": 2,
-        "intervalSeconds": 7,
-        "pattern": "linear",
+        "interval": 7,
+        "type": "linear",
     }
     assert handling["alertEndpoint"]["url"] == "http://127.0.0.1:9/alert"
     assert ctl.json("webhooks", "get", made["locator"]) == made

@@ -216,7 +216,7 @@ def test_a_diverted_event_can_be_deleted_once(tenant, broken):
     sink, webhook = broken(divert=True)
     first, second = diverted_some(tenant, sink, webhook, 2)
     path = tenant.diverted_path(webhook, first)
-    expect(tenant.client.delete(path), 204)
+    assert expect(tenant.client.delete(path), 200).json() == {}
     problem(tenant.client.delete(path), 404)
     problem(tenant.client.get(path), 404)
     problem(tenant.try_resend(webhook, first), 404)
@@ -279,21 +279,21 @@ def test_resending_all(tenant, broken, emptied):
     sink.default = Answer()
     resent, completed = 0, False
     while not completed:
-        answer = expect(tenant.try_resend_all(webhook), 202).json()
+        answer = expect(tenant.try_resend_all(webhook), 200).json()
         assert set(answer) == {"resent", "completed"}
         assert answer["resent"] > 0
         resent, completed = resent + answer["resent"], answer["completed"]
     assert resent == 250
     emptied(tenant, webhook)
     assert sorted(sink.ids()[250:]) == locators and tenant.diverted(webhook) == []
-    assert expect(tenant.try_resend_all(webhook), 202).json() == {"resent": 0, "completed": True}
+    assert expect(tenant.try_resend_all(webhook), 200).json() == {"resent": 0, "completed": True}
 
 
 def test_resending_all_resends_those_present_at_the_call(tenant, broken):
     """What fails again meanwhile is not taken a second time by the same call."""
     sink, webhook = broken(divert=True)
     diverted_some(tenant, sink, webhook, 120)
-    answer = expect(tenant.try_resend_all(webhook), 202).json()
+    answer = expect(tenant.try_resend_all(webhook), 200).json()
     assert answer["resent"] <= 120
     until_attempts(tenant, webhook, 120 + answer["resent"], count=1000)
     until_diverted(tenant, webhook, 120)

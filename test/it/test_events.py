@@ -491,3 +491,11 @@ def test_stats_count_what_was_delivered_and_what_failed(tenant, receiver):
     found = until(stats, "nothing is pending")
     assert (found["delivered"], found["failed"] + found["dropped"], found["diverted"]) == (2, 2, 0)
     assert found["lastDeliveredAt"] and found["lastFailedAt"]
+
+
+def test_x_idempotency_key_is_the_same_key_and_both_are_refused(tenant):
+    body, key = {"type": "a", "data": {}}, f"k-{uuid.uuid4()}"
+    first = expect(tenant.try_publish(body, {"X-Idempotency-Key": key}), 201)
+    again = expect(tenant.try_publish(body, {"Idempotency-Key": key}), 201)
+    assert again.body == first.body and len(tenant.all_events()) == 1
+    problem(tenant.try_publish(body, {"X-Idempotency-Key": key, "Idempotency-Key": key}), 400)

@@ -67,7 +67,7 @@ def test_retries_are_claimed_while_tarpits_fill_the_memory(alone, receiver, even
         sink.url(),
         failureHandling={
             "triggers": ["5xx"],
-            "retryStrategy": {"attempts": 3, "intervalSeconds": 1, "pattern": "linear"},
+            "retryStrategy": {"attempts": 3, "interval": 1, "type": "linear"},
         },
     )
     locator = good.publish()["locator"]
@@ -84,7 +84,7 @@ def test_an_endpoint_that_cannot_be_reached_is_left_alone_until_it_can(alone, re
         dead.url(),
         failureHandling={
             "triggers": ["timeout"],
-            "retryStrategy": {"attempts": 5, "intervalSeconds": 1, "pattern": "linear"},
+            "retryStrategy": {"attempts": 5, "interval": 1, "type": "linear"},
         },
     )
     good.create(sink.url())

@@ -23,7 +23,7 @@ def busy(new_redis, new_evhookd, receiver, event):
     retrying = tenant.create(
         receiver(default=Answer(500)).url(),
         eventTypes=["y"],
-        failureHandling={"retryStrategy": {"intervalSeconds": 3600}},
+        failureHandling={"retryStrategy": {"interval": 3600}},
     )
     tenant.create("http://127.0.0.1:9/", enabled=False)
     for _ in range(150):

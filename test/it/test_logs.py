@@ -64,7 +64,7 @@ def test_the_trace_goes_along_to_each_attempt_and_through_redis(alone, receiver)
     evhookd = alone()
     tenant = Tenant(evhookd.client())
     sink = receiver(Answer(status=500))
-    retry = {"attempts": 1, "intervalSeconds": 1}
+    retry = {"attempts": 1, "interval": 1}
     tenant.create(sink.url(), failureHandling={"retryStrategy": retry})
     tenant.publish(headers={"traceparent": PARENT, "tracestate": "a=1,b=2"})
     sink.wait_for(2)

@@ -230,7 +230,7 @@ def test_queues_are_counted_by_when_they_are_due(alone, receiver, event):
     evhookd = alone(endpoint_concurrency=1)
     tenant = Tenant(evhookd.client())
     slow = tenant.create(receiver(default=Answer(after=release)).url(), eventTypes=["a"])
-    retry = {"attempts": 1, "intervalSeconds": 3600}
+    retry = {"attempts": 1, "interval": 3600}
     failing = receiver(default=Answer(status=500))
     later = tenant.create(failing.url(), eventTypes=["b"], failureHandling={"retryStrategy": retry})
     tenant.publish_many(40, "a")
@@ -314,7 +314,7 @@ def test_what_waits_for_an_inactive_webhook_is_counted_and_logged(alone, receive
     """Four deliveries wait for their retry in two queues: one diverts, two at most, one drops."""
     evhookd = alone(max_diverted=2)
     tenant = Tenant(evhookd.client())
-    retry = {"attempts": 1, "intervalSeconds": 3600, "pattern": "linear"}
+    retry = {"attempts": 1, "interval": 3600, "type": "linear"}
     sink = receiver(*[Answer(503)] * 8, default=Answer(404))
     handling = {"triggers": ["503"], "retryStrategy": retry, "suspend": True}
     webhooks = [
@@ -348,7 +348,7 @@ def test_each_retry_counts_and_latency_is_of_the_whole_delivery(alone, receiver)
     evhookd = alone()
     tenant = Tenant(evhookd.client())
     sink = receiver(Answer(status=500))
-    retry = {"attempts": 1, "intervalSeconds": 1}
+    retry = {"attempts": 1, "interval": 1}
     tenant.create(sink.url(), failureHandling={"retryStrategy": retry})
     tenant.publish()
     sink.wait_for(2)

@@ -96,7 +96,7 @@ def test_a_failure_that_no_trigger_matches_ends_the_delivery(tenant, receiver, e
     webhook = tenant.create(sink.url(), failureHandling=handling)
     tenant.publish()
     until_outcomes(tenant, webhook, "retrying")
-    tenant.update(webhook, failureHandling={"retryStrategy": {"intervalSeconds": 1}})
+    tenant.update(webhook, failureHandling={"retryStrategy": {"interval": 1}})
     tenant.publish()
     until_attempts(tenant, webhook, 2)
     outcomes = {a["statusCode"]: a["outcome"] for a in tenant.attempts(webhook)}
@@ -113,27 +113,27 @@ def test_ten_retries_linear_and_exponential(tenant, receiver, redis):
         "linear": [100 * n for n in range(1, 11)],
         "exponential": [100 * 2**n for n in range(10)],
     }
-    sinks = {pattern: receiver(default=Answer(500)) for pattern in expected}
+    sinks = {type: receiver(default=Answer(500)) for type in expected}
     hooks = {
-        pattern: tenant.create(
-            sinks[pattern].url(), failureHandling=policy(retries=10, pattern=pattern)
+        type: tenant.create(
+            sinks[type].url(), failureHandling=policy(retries=10, type=type)
         )
-        for pattern in expected
+        for type in expected
     }
     event = tenant.publish(data={"spelt": 1})
     for n in range(10):
-        for pattern, webhook in hooks.items():
+        for type, webhook in hooks.items():
             attempt = until_attempts(tenant, webhook, n + 1)[0]
             assert (attempt["outcome"], attempt["attempt"]) == ("retrying", n + 1)
-            assert_delay(attempt, expected[pattern][n])
+            assert_delay(attempt, expected[type][n])
             queue = Keys(tenant).queue(webhook["locator"])
             assert redis.zscore(queue, event["locator"]) == parse_ms(attempt["nextAttemptAt"])
         for webhook in hooks.values():
             hurry(redis, tenant, webhook)
-    for pattern, webhook in hooks.items():
+    for type, webhook in hooks.items():
         last = until_attempts(tenant, webhook, 11)[0]
         assert (last["outcome"], last["attempt"], last["nextAttemptAt"]) == ("failed", 11, None)
-        requests = sinks[pattern].all()
+        requests = sinks[type].all()
         assert [r.header("webhook-attempt") for r in requests] == [str(n) for n in range(1, 12)]
         assert {r.header("webhook-id") for r in requests} == {event["locator"]}
         assert {r.body for r in requests} == {requests[0].body}
@@ -146,7 +146,7 @@ def test_the_defaults_of_a_strategy_are_three_retries_exponential_from_10_s(
 ):
     sink = receiver(default=Answer(500))
     webhook = tenant.create(sink.url(), failureHandling={"retryStrategy": {}})
-    strategy = {"attempts": 3, "intervalSeconds": 10, "pattern": "exponential"}
+    strategy = {"attempts": 3, "interval": 10, "type": "exponential"}
     assert webhook["failureHandling"]["retryStrategy"] == strategy
     tenant.publish()
     for n, delay in enumerate((10, 20, 40)):
@@ -239,7 +239,7 @@ def test_the_policy_in_force_at_each_failure_counts(tenant, receiver, redis):
     assert_delay(until_attempts(tenant, webhook, 1)[0], 100)
     tenant.update(
         webhook,
-        failureHandling={"retryStrategy": {"intervalSeconds": 50, "pattern": "exponential"}},
+        failureHandling={"retryStrategy": {"interval": 50, "type": "exponential"}},
     )
     hurry(redis, tenant, webhook)
     assert_delay(until_attempts(tenant, webhook, 2)[0], 100)  # 50 * 2^1

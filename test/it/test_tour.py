@@ -98,7 +98,7 @@ def test_the_tour_does_what_it_says(reader, arrived):
     faults = {error["field"] for error in faulty["errors"]}
     assert faults == {"[1].type", "[1].data", "[1].date"}
     assert changed["eventTypes"] == ["policy.*", "claim.opened"]
-    assert changed["failureHandling"]["retryStrategy"]["pattern"] == "exponential"
+    assert changed["failureHandling"]["retryStrategy"]["type"] == "exponential"
     assert changed["endpoint"]["headers"] == {"X-Team": ["claims", "billing"]}
     assert '"type":"webhook.test"' in tested and '"outcome":"delivered"' in tested
     assert "webhook-event-type: webhook.test" in arrived()

@@ -37,7 +37,7 @@ def webhook(tenant):
         endpoint_headers={"X-One": ["1"], "X-Two": ["1", "2"]},
         failureHandling={
             "triggers": ["4xx", "503"],
-            "retryStrategy": {"attempts": 5, "intervalSeconds": 60, "pattern": "linear"},
+            "retryStrategy": {"attempts": 5, "interval": 60, "type": "linear"},
             "alertEndpoint": {"url": URL + "/alert", "headers": {"X-Alert": ["1"]}},
             "divert": True,
             "suspend": True,
@@ -276,16 +276,16 @@ def test_a_tag_without_a_secret_is_400(tenant, webhook):
         ({"removeTriggers": ["4xx", "503"]}, {"triggers": []}),
         (
             {"retryStrategy": {"attempts": 1}},
-            {"retryStrategy": {"attempts": 1, "intervalSeconds": 60, "pattern": "linear"}},
+            {"retryStrategy": {"attempts": 1, "interval": 60, "type": "linear"}},
         ),
         (
-            {"retryStrategy": {"pattern": "exponential", "intervalSeconds": 1}},
-            {"retryStrategy": {"attempts": 5, "intervalSeconds": 1, "pattern": "exponential"}},
+            {"retryStrategy": {"type": "exponential", "interval": 1}},
+            {"retryStrategy": {"attempts": 5, "interval": 1, "type": "exponential"}},
         ),
         ({"removeRetryStrategy": True}, {"retryStrategy": None}),
         (
             {"removeRetryStrategy": True, "retryStrategy": {"attempts": 2}},
-            {"retryStrategy": {"attempts": 2, "intervalSeconds": 10, "pattern": "exponential"}},
+            {"retryStrategy": {"attempts": 2, "interval": 10, "type": "exponential"}},
         ),
         (
             {"alertEndpoint": {"secureSsl": False, "addHeaders": {"X-B": ["2"]}}},
@@ -330,7 +330,7 @@ def test_remove_failure_handling_comes_first_then_failure_handling_applies(tenan
         **FAILURE_DEFAULTS,
         "suspend": True,
         "triggers": ["5xx", "timeout"],
-        "retryStrategy": {"attempts": 1, "intervalSeconds": 10, "pattern": "exponential"},
+        "retryStrategy": {"attempts": 1, "interval": 10, "type": "exponential"},
     }
 
 
@@ -350,8 +350,8 @@ def test_a_retry_strategy_is_created_with_its_defaults(tenant):
     after = tenant.update(tenant.create(), failureHandling={"retryStrategy": {}})
     assert after["failureHandling"]["retryStrategy"] == {
         "attempts": 3,
-        "intervalSeconds": 10,
-        "pattern": "exponential",
+        "interval": 10,
+        "type": "exponential",
     }
 
 
@@ -405,8 +405,8 @@ def test_all_faults_of_an_update_are_listed_and_nothing_is_applied(tenant, webho
         ({"failureHandling": {"removeRetryStrategy": 1}}, "failureHandling.removeRetryStrategy"),
         ({"failureHandling": {"addTriggers": "4xx"}}, "failureHandling.addTriggers"),
         (
-            {"failureHandling": {"retryStrategy": {"pattern": "x"}}},
-            "failureHandling.retryStrategy.pattern",
+            {"failureHandling": {"retryStrategy": {"type": "x"}}},
+            "failureHandling.retryStrategy.type",
         ),
     ],
 )

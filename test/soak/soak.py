@@ -141,7 +141,7 @@ def webhooks(tenant, chance, stack):
     sinks = []
     for _ in range(3):
         sink = stack.enter_context(contextlib.closing(Receiver(*script(chance, 100_000))))
-        retry = {"attempts": 10, "intervalSeconds": 1, "pattern": "linear"}
+        retry = {"attempts": 10, "interval": 1, "type": "linear"}
         tenant.create(sink.url(), failureHandling={"retryStrategy": retry, "divert": True})
         sinks.append(sink)
     return sinks

@@ -161,7 +161,7 @@ t_triggers(void **state)
 	t_assert_triggers(HELP_PLAIN, "0 " CODES_4XX " " CODES_5XX);
 }
 
-#define RETRY "'retryStrategy':{'attempts':2,'intervalSeconds':5,'pattern':'linear'}"
+#define RETRY "'retryStrategy':{'attempts':2,'interval':5,'type':'linear'}"
 #define ALERT "'alertEndpoint':{" HELP_URL "}"
 #define ALL_OF_IT RETRY ",'divert':true,'suspend':true," ALERT
 

@@ -37,7 +37,7 @@ t_everything_given(void **state)
 	    "'secret':'" HELP_SECRET "','secureSsl':false,'tag':'v1',"
 	    "'headers':{'X-A':['1','2'],'Authorization':['Bearer t']}},"
 	    "'failureHandling':{'triggers':['503','4xx'],"
-	    "'retryStrategy':{'attempts':10,'intervalSeconds':86400,'pattern':'linear'},"
+	    "'retryStrategy':{'attempts':10,'interval':86400,'type':'linear'},"
 	    "'alertEndpoint':{'url':'https://alert.example/'},'divert':true,'suspend':true}}");
 
 	(void)state;
@@ -49,7 +49,7 @@ t_everything_given(void **state)
 					  "{'X-A':['1','2'],'Authorization':['Bearer t']}},");
 	help_assert_response_has(webhook,
 	    "'failureHandling':{'triggers':['503','4xx'],'retryStrategy':"
-	    "{'attempts':10,'intervalSeconds':86400,'pattern':'linear'},'alertEndpoint':"
+	    "{'attempts':10,'interval':86400,'type':'linear'},'alertEndpoint':"
 	    "{'hmacEnabled':false,'secret':'','secureSsl':true,'tag':'',"
 	    "'url':'https://alert.example/','headers':{}},'divert':true,'suspend':true}");
 	help_assert_response_has(webhook, "'eventTypes':['*'],'useAutomationPlugin':true");
@@ -193,11 +193,11 @@ t_retry_strategy_parts(void **state)
 
 	(void)state;
 	help_assert_response_has(
-	    webhook, "'retryStrategy':{'attempts':3,'intervalSeconds':10,'pattern':'exponential'}");
+	    webhook, "'retryStrategy':{'attempts':3,'interval':10,'type':'exponential'}");
 	webhook_free(webhook);
-	webhook = help_create(HELP_FAILURE("'retryStrategy':{'intervalSeconds':7}"));
+	webhook = help_create(HELP_FAILURE("'retryStrategy':{'interval':7}"));
 	help_assert_response_has(
-	    webhook, "'retryStrategy':{'attempts':3,'intervalSeconds':7,'pattern':'exponential'}");
+	    webhook, "'retryStrategy':{'attempts':3,'interval':7,'type':'exponential'}");
 	webhook_free(webhook);
 }
 

@@ -303,19 +303,19 @@ t_retry_strategy(void **state)
 	(void)state;
 	t_accepted(HELP_FAILURE("'retryStrategy':{'attempts':@}"), "1");
 	t_accepted(HELP_FAILURE("'retryStrategy':{'attempts':@}"), "10");
-	t_accepted(HELP_FAILURE("'retryStrategy':{'intervalSeconds':@}"), "1");
-	t_accepted(HELP_FAILURE("'retryStrategy':{'intervalSeconds':@}"), "86400");
-	t_accepted(HELP_FAILURE("'retryStrategy':{'pattern':'@'}"), "linear");
-	t_accepted(HELP_FAILURE("'retryStrategy':{'pattern':'@'}"), "exponential");
+	t_accepted(HELP_FAILURE("'retryStrategy':{'interval':@}"), "1");
+	t_accepted(HELP_FAILURE("'retryStrategy':{'interval':@}"), "86400");
+	t_accepted(HELP_FAILURE("'retryStrategy':{'type':'@'}"), "linear");
+	t_accepted(HELP_FAILURE("'retryStrategy':{'type':'@'}"), "exponential");
 	for (size_t i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++)
 		t_refused(HELP_FAILURE("'retryStrategy':{'attempts':@}"), attempts[i],
 		    "failureHandling.retryStrategy.attempts: must be an integer from 1 to 10\n");
 	for (size_t i = 0; i < sizeof(intervals) / sizeof(intervals[0]); i++)
-		t_refused(HELP_FAILURE("'retryStrategy':{'intervalSeconds':@}"), intervals[i],
-		    "failureHandling.retryStrategy.intervalSeconds: must be an integer from 1 to "
+		t_refused(HELP_FAILURE("'retryStrategy':{'interval':@}"), intervals[i],
+		    "failureHandling.retryStrategy.interval: must be an integer from 1 to "
 		    "86400\n");
-	t_refused(HELP_FAILURE("'retryStrategy':{'pattern':'@'}"), "Linear",
-	    "failureHandling.retryStrategy.pattern: must be linear or exponential\n");
+	t_refused(HELP_FAILURE("'retryStrategy':{'type':'@'}"), "Linear",
+	    "failureHandling.retryStrategy.type: must be linear or exponential\n");
 }
 
 /* No message holds a secret. */

@@ -42,6 +42,10 @@ t_create(void **state)
 	struct webhook *given = help_create(SIGNED);
 	struct webhook *none = help_create(HELP_ENDPOINT("'secret':''"));
 	struct webhook *kept = help_create(HELP_ENDPOINT("'secret':'" HELP_SECRET "'"));
+	struct webhook *unused =
+	    help_create(HELP_ENDPOINT("'hmacEnabled':false,'secret':'" HELP_SECRET "'"));
+	struct webhook *signed_alert =
+	    help_create(HELP_FAILURE("'alertEndpoint':{" HELP_URL ",'secret':'" HELP_SECRET "'}"));
 	struct webhook *made = help_create(HELP_ENDPOINT("'hmacEnabled':true"));
 	struct webhook *made2 = help_create(HELP_ENDPOINT("'secret':'','hmacEnabled':true"));
 	struct webhook *alert =
@@ -50,7 +54,11 @@ t_create(void **state)
 	(void)state;
 	assert_string_equal(given->endpoint.secret, HELP_SECRET);
 	assert_string_equal(none->endpoint.secret, "");
+	assert_false(none->endpoint.hmac_enabled);
 	assert_string_equal(kept->endpoint.secret, HELP_SECRET);
+	assert_true(kept->endpoint.hmac_enabled); /* what is given is meant */
+	assert_false(unused->endpoint.hmac_enabled);
+	assert_true(signed_alert->failure.alert->hmac_enabled);
 	t_assert_generated(made->endpoint.secret);
 	t_assert_generated(made2->endpoint.secret);
 	assert_string_not_equal(made->endpoint.secret, made2->endpoint.secret);
@@ -61,6 +69,8 @@ t_create(void **state)
 	webhook_free(given);
 	webhook_free(none);
 	webhook_free(kept);
+	webhook_free(unused);
+	webhook_free(signed_alert);
 	webhook_free(made);
 	webhook_free(made2);
 	webhook_free(alert);
@@ -141,7 +151,8 @@ t_switching_on_and_off(void **state)
 static void
 t_unused_secret_is_not_kept(void **state)
 {
-	struct webhook *webhook = help_create(HELP_ENDPOINT("'secret':'" HELP_SECRET "'"));
+	struct webhook *webhook =
+	    help_create(HELP_ENDPOINT("'hmacEnabled':false,'secret':'" HELP_SECRET "'"));
 
 	(void)state;
 	assert_true(

@@ -6,7 +6,7 @@
 	HELP_CREATE(HELP_URL ",'hmacEnabled':true,'secret':'" HELP_SECRET                          \
 			     "','tag':'k1','headers':{'X-Key':['topsecret','2']}",                 \
 	    ",'useAutomationPlugin':true,'failureHandling':{'triggers':['503','timeout'],"         \
-	    "'retryStrategy':{'attempts':2,'pattern':'linear'},'alertEndpoint':{"                  \
+	    "'retryStrategy':{'attempts':2,'type':'linear'},'alertEndpoint':{"                     \
 	    "'url':'https://alert.example/','secret':'alert-secret-16-b',"                         \
 	    "'headers':{'X-Alert':['hidden']}},'divert':true,'suspend':true}")
 
@@ -21,8 +21,8 @@ t_forms(void **state)
 	assert_string_equal(buf_str(&doc),
 	    "{\"name\":\"n\",\"endpoint\":{\"hmacEnabled\":true,\"secureSsl\":true,\"tag\":\"k1\","
 	    "\"url\":\"https://example.com/hook\"},\"failureHandling\":{\"triggers\":[\"503\","
-	    "\"timeout\"],\"retryStrategy\":{\"attempts\":2,\"intervalSeconds\":10,"
-	    "\"pattern\":\"linear\"},\"alertEndpoint\":{\"hmacEnabled\":false,\"secureSsl\":true,"
+	    "\"timeout\"],\"retryStrategy\":{\"attempts\":2,\"interval\":10,"
+	    "\"type\":\"linear\"},\"alertEndpoint\":{\"hmacEnabled\":true,\"secureSsl\":true,"
 	    "\"tag\":\"\",\"url\":\"https://alert.example/\"},\"divert\":true,\"suspend\":true},"
 	    "\"eventTypes\":[\"a.b\",\"c.*\"],\"useAutomationPlugin\":true}");
 	assert_string_equal(buf_str(&secrets),
@@ -156,6 +156,30 @@ t_replace(const char *text, const char *from, const char *to)
 	return buf_take(&out, NULL);
 }
 
+/* A retryStrategy stored under the names of before is what it was. */
+static void
+t_load_reads_old_names(void **state)
+{
+	struct webhook *webhook = help_create(FULL), *loaded = webhook_new();
+	struct buf doc = {0}, secrets = {0};
+	char *older, *old;
+
+	(void)state;
+	help_store(webhook, &doc, &secrets);
+	older = t_replace(buf_str(&doc), "\"interval\":10", "\"intervalSeconds\":77");
+	old = t_replace(older, "\"type\":\"linear\"", "\"pattern\":\"linear\"");
+	assert_int_equal(t_load_texts(loaded, old, buf_str(&secrets)), 0);
+	assert_int_equal(loaded->failure.retry.attempts, 2);
+	assert_int_equal(loaded->failure.retry.interval_seconds, 77);
+	assert_int_equal(loaded->failure.retry.type, RETRY_LINEAR);
+	free(older);
+	free(old);
+	buf_clear(&doc);
+	buf_clear(&secrets);
+	webhook_free(webhook);
+	webhook_free(loaded);
+}
+
 static void
 t_assert_load(const char *doc, const char *secrets, int expected)
 {
@@ -181,7 +205,7 @@ t_load_refuses_damage(void **state)
 	    {false, "https://example.com/hook", "gopher://x"},
 	    {false, "\"c.*\"", "1"},
 	    {false,
-		"{\"hmacEnabled\":false,\"secureSsl\":true,\"tag\":\"\","
+		"{\"hmacEnabled\":true,\"secureSsl\":true,\"tag\":\"\","
 		"\"url\":\"https://alert.example/\"}",
 		"null"},
 	    {false, "}", ""},
@@ -243,7 +267,7 @@ static const char *const t_endpoint[] = {"'url':'http://one.example/'",
 static const char *const t_overlap[] = {"'secretOverlapSeconds':0", "'secretOverlapSeconds':9"};
 static const char *const t_failure[] = {"'addTriggers':['404','5xx']", "'addTriggers':['timeout']",
     "'removeTriggers':['5xx','timeout']", "'removeTriggers':['404']", "'retryStrategy':{}",
-    "'retryStrategy':{'attempts':9}", "'retryStrategy':{'pattern':'linear','intervalSeconds':5}",
+    "'retryStrategy':{'attempts':9}", "'retryStrategy':{'type':'linear','interval':5}",
     "'removeRetryStrategy':true", "'removeAlertEndpoint':true", "'divert':true", "'divert':false",
     "'suspend':true"};
 
@@ -413,6 +437,7 @@ main(void)
 	    cmocka_unit_test(t_forms),
 	    cmocka_unit_test(t_round_trip),
 	    cmocka_unit_test(t_load_replaces),
+	    cmocka_unit_test(t_load_reads_old_names),
 	    cmocka_unit_test(t_load_ignores_egress),
 	    cmocka_unit_test(t_load_refuses_damage),
 	    cmocka_unit_test(t_random_updates),

@@ -8,7 +8,7 @@ t_absent_is_unchanged(void **state)
 	    HELP_CREATE(HELP_URL ",'hmacEnabled':true,'secret':'" HELP_SECRET "','tag':'t',"
 				 "'secureSsl':false,'headers':{'X':['1']}",
 		",'useAutomationPlugin':true,'failureHandling':{'triggers':['503'],"
-		"'retryStrategy':{'attempts':5,'intervalSeconds':60,'pattern':'linear'},"
+		"'retryStrategy':{'attempts':5,'interval':60,'type':'linear'},"
 		"'alertEndpoint':{" HELP_URL "},'divert':true,'suspend':true}"));
 	static const char *const nothing[] = {"{}", "{'endpoint':{},'failureHandling':{}}",
 	    "{'name':null,'enabled':null,'endpoint':null,'failureHandling':null,"
@@ -76,7 +76,7 @@ t_every_property(void **state)
 	    "'name':'full','enabled':false,'endpoint':{'hmacEnabled':true,'secret':'" HELP_SECRET
 	    "','secureSsl':false,'tag':'k','url':'http://new.example/','headers':{'X':['1']}},"
 	    "'failureHandling':{'triggers':['4xx','timeout','410'],'retryStrategy':{'attempts':1,"
-	    "'intervalSeconds':10,'pattern':'exponential'},'alertEndpoint':{'hmacEnabled':false,"
+	    "'interval':10,'type':'exponential'},'alertEndpoint':{'hmacEnabled':false,"
 	    "'secret':'','secureSsl':true,'tag':''," HELP_URL ",'headers':{'Z':['2']}},"
 	    "'divert':true,'suspend':true},");
 	help_assert_response_has(webhook, "'eventTypes':['c.*','d']");
@@ -168,24 +168,23 @@ t_retry_strategy(void **state)
 	(void)state;
 	assert_true(help_update(webhook, "{'failureHandling':{'retryStrategy':{'attempts':7}}}"));
 	help_assert_response_has(
-	    webhook, "'retryStrategy':{'attempts':7,'intervalSeconds':10,'pattern':'exponential'}");
+	    webhook, "'retryStrategy':{'attempts':7,'interval':10,'type':'exponential'}");
 	assert_true(
-	    help_update(webhook, "{'failureHandling':{'retryStrategy':{'pattern':'linear'}}}"));
-	assert_true(
-	    help_update(webhook, "{'failureHandling':{'retryStrategy':{'intervalSeconds':20}}}"));
+	    help_update(webhook, "{'failureHandling':{'retryStrategy':{'type':'linear'}}}"));
+	assert_true(help_update(webhook, "{'failureHandling':{'retryStrategy':{'interval':20}}}"));
 	help_assert_response_has(
-	    webhook, "'retryStrategy':{'attempts':7,'intervalSeconds':20,'pattern':'linear'}");
+	    webhook, "'retryStrategy':{'attempts':7,'interval':20,'type':'linear'}");
 	/* removed first, then made afresh from the defaults */
 	assert_true(help_update(webhook, "{'failureHandling':{'removeRetryStrategy':true,"
 					 "'retryStrategy':{'attempts':4}}}"));
 	help_assert_response_has(
-	    webhook, "'retryStrategy':{'attempts':4,'intervalSeconds':10,'pattern':'exponential'}");
+	    webhook, "'retryStrategy':{'attempts':4,'interval':10,'type':'exponential'}");
 	assert_true(help_update(webhook, "{'failureHandling':{'removeRetryStrategy':true}}"));
 	help_assert_response_has(webhook, "'retryStrategy':null");
 	assert_false(help_update(webhook, "{'failureHandling':{'removeRetryStrategy':true}}"));
 	assert_true(help_update(webhook, "{'failureHandling':{'retryStrategy':{}}}"));
 	help_assert_response_has(
-	    webhook, "'retryStrategy':{'attempts':3,'intervalSeconds':10,'pattern':'exponential'}");
+	    webhook, "'retryStrategy':{'attempts':3,'interval':10,'type':'exponential'}");
 	webhook_free(webhook);
 }
 
@@ -225,7 +224,7 @@ static void
 t_remove_failure_handling(void **state)
 {
 	struct webhook *webhook = help_create(
-	    HELP_FAILURE("'triggers':['503'],'retryStrategy':{'attempts':9,'intervalSeconds':99},"
+	    HELP_FAILURE("'triggers':['503'],'retryStrategy':{'attempts':9,'interval':99},"
 			 "'alertEndpoint':{" HELP_URL "},'divert':true,'suspend':true"));
 
 	(void)state;
@@ -235,7 +234,7 @@ t_remove_failure_handling(void **state)
 	    "'removeTriggers':['4xx'],'addTriggers':['410'],'retryStrategy':{'attempts':2}}}"));
 	help_assert_response_has(webhook,
 	    "'failureHandling':{'triggers':['5xx','timeout','410'],'retryStrategy':{'attempts':2,"
-	    "'intervalSeconds':10,'pattern':'exponential'},'alertEndpoint':null,'divert':true,"
+	    "'interval':10,'type':'exponential'},'alertEndpoint':null,'divert':true,"
 	    "'suspend':false}");
 	assert_true(help_update(webhook, "{'removeFailureHandling':true}"));
 	help_assert_response_has(webhook,
