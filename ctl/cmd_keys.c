@@ -19,6 +19,7 @@ static const struct keys_row keys_rows[] = {
     {"wh:", true, "", "hash", "HLEN", "the webhook"},
     {"q:", true, "", "zset", "ZCARD", "what is owed: due times, or ends of leases (odd)"},
     {"rt:", true, "", "hash", "HLEN", "attempts made and copies of events"},
+    {"rq:", true, "", "zset", "ZCARD", "which of what is owed are retries, and when due"},
     {"q:", true, ":alert", "zset", "ZCARD", "alert notices owed"},
     {"rt:", true, ":alert", "hash", "HLEN", "these notices"},
     {"dv:", true, "", "hash", "HLEN", "diverted events"},

@@ -164,10 +164,9 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 		for (size_t j = 0; j < group->n; j++) {
 			struct payload *payload = payload_new(&group->events[j].parts,
 			    claimer_accepted_us(&group->events[j].locator));
-			struct delivery *delivery =
-			    delivery_new(target, payload, result->lease_end, claim->asked_ms);
+			struct delivery *delivery = delivery_new(target, payload,
+			    group->events[j].attempts + 1, result->lease_end, claim->asked_ms);
 
-			delivery->number = group->events[j].attempts + 1;
 			payload_unref(payload);
 			if (dispatch->draining)
 				delivery_release(delivery);
@@ -243,10 +242,10 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 	dispatch_run_turn(claimer->dispatch);
 }
 
-/* The webhooks of a shard that are full here: passed over, and looked at again once they are not.
- */
+/* The webhooks of a shard that are full here: but for due retries they are passed over, and looked
+ * at again once they are not. */
 static size_t
-claimer_list_full(struct dispatch *dispatch, unsigned shard, struct queue_name *full)
+claimer_list_full(struct dispatch *dispatch, unsigned shard, struct claim_limit *limits)
 {
 	struct share *share, *next;
 	struct target *target;
@@ -261,7 +260,8 @@ claimer_list_full(struct dispatch *dispatch, unsigned shard, struct queue_name *
 			if (n == CLAIM_FULL_MAX)
 				return n;
 			target->backlog = true;
-			full[n++] = target->queue;
+			limits[n++] = (struct claim_limit){
+			    .queue = target->queue, .retries = target_room_for_retries(target)};
 		}
 	}
 	return n;
@@ -272,21 +272,21 @@ claimer_claim(struct claimer *claimer, unsigned i, size_t room)
 {
 	struct dispatch *dispatch = claimer->dispatch;
 	struct claim *claim = xcalloc(1, sizeof *claim);
-	struct queue_name full[CLAIM_FULL_MAX];
+	struct claim_limit limits[CLAIM_FULL_MAX];
 	struct claim_request request = {
 	    .shard = i,
 	    .lease_ms = dispatch->opts.lease_ms,
 	    .wanted = room,
 	    .each = CLAIM_EACH_MAX,
 	    .position = claimer->shards[i].position,
-	    .full = full,
+	    .limits = limits,
 	    .max_diverted = dispatch->opts.max_diverted,
 	};
 
 	claim->claimer = claimer;
 	claim->shard = i;
 	claim->asked_ms = clock_mono_ms();
-	request.nfull = claimer_list_full(dispatch, i, full);
+	request.nlimits = claimer_list_full(dispatch, i, limits);
 	claimer->shards[i].claiming = true;
 	claimer->claims++;
 	queue_claim(dispatch->opts.store, &request, claimer_on_claim, claim);

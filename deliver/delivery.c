@@ -55,6 +55,24 @@ delivery_is_undecided(const struct delivery *delivery)
 	       delivery->kind == DELIVERY_QUEUED && !delivery->target->alert;
 }
 
+/* More attempts first: how many there may be, and what follows then, is a matter of time too. */
+static void
+delivery_insert(struct delivery *delivery)
+{
+	struct delivery_list *list = delivery_list_of(delivery);
+	struct delivery *behind = NULL;
+
+	if (delivery->state == DELIVERY_WAITING && delivery->number > 1) {
+		behind = TAILQ_FIRST(list);
+		while (behind != NULL && behind->number >= delivery->number)
+			behind = TAILQ_NEXT(behind, entry);
+	}
+	if (behind != NULL)
+		TAILQ_INSERT_BEFORE(behind, delivery, entry);
+	else
+		TAILQ_INSERT_TAIL(list, delivery, entry);
+}
+
 /* Adds or takes away what the delivery counts for in its state. */
 static void
 delivery_count(struct delivery *delivery, bool in)
@@ -64,11 +82,12 @@ delivery_count(struct delivery *delivery, bool in)
 	size_t one = in ? 1 : (size_t)-1;
 
 	if (in)
-		TAILQ_INSERT_TAIL(delivery_list_of(delivery), delivery, entry);
+		delivery_insert(delivery);
 	else
 		TAILQ_REMOVE(delivery_list_of(delivery), delivery, entry);
 	if (delivery->state == DELIVERY_WAITING) {
 		target->nwaiting += one;
+		target->nretries += delivery->number > 1 ? one : 0;
 		dispatch->waiting += one;
 		dispatch->startable += target->is_ready ? one : 0;
 	} else if (delivery->state == DELIVERY_POSTING) {
@@ -113,7 +132,8 @@ delivery_enter(struct delivery *delivery, enum delivery_state state)
 /* --- life --- */
 
 struct delivery *
-delivery_new(struct target *target, struct payload *payload, int64_t lease_end, int64_t asked_ms)
+delivery_new(struct target *target, struct payload *payload, unsigned number, int64_t lease_end,
+    int64_t asked_ms)
 {
 	struct dispatch *dispatch = target->dispatch;
 	struct delivery *delivery = xcalloc(1, sizeof *delivery);
@@ -122,7 +142,7 @@ delivery_new(struct target *target, struct payload *payload, int64_t lease_end, 
 	delivery->payload = payload_ref(payload);
 	delivery->lease_end = lease_end;
 	delivery->start_by_ms = asked_ms + dispatch->start_within_ms;
-	delivery->number = 1;
+	delivery->number = number;
 	delivery->state = DELIVERY_WAITING;
 	dispatch->held++;
 	dispatch->held_bytes += payload->body.len;

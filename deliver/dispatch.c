@@ -141,13 +141,18 @@ dispatch_ev_turn(evutil_socket_t fd, short what, void *arg)
 static void
 dispatch_check_waiting(struct target *target, int64_t now)
 {
-	struct delivery *delivery;
+	struct delivery *delivery, *next;
 
-	while ((delivery = TAILQ_FIRST(&target->waiting)) != NULL && now > delivery->start_by_ms) {
-		if (target->dispatch->up)
+	for (delivery = TAILQ_FIRST(&target->waiting); delivery != NULL; delivery = next) {
+		next = TAILQ_NEXT(delivery, entry);
+		if (now <= delivery->start_by_ms) {
+			if (delivery->number == 1)
+				return; /* first tries stand as they came */
+		} else if (target->dispatch->up) {
 			delivery_release(delivery);
-		else
+		} else {
 			delivery_forget(delivery);
+		}
 	}
 }
 
@@ -283,7 +288,7 @@ dispatch_take(struct dispatch *dispatch, struct payload *payload, const struct u
 	struct delivery *delivery;
 
 	target_saw_version(target, version);
-	delivery = delivery_new(target, payload, lease_end, asked_ms);
+	delivery = delivery_new(target, payload, 1, lease_end, asked_ms);
 	if (dispatch->draining)
 		delivery_release(delivery);
 	else
@@ -295,7 +300,7 @@ dispatch_test(struct dispatch *dispatch, struct payload *payload, const struct u
     const struct ulid *webhook)
 {
 	struct target *target = target_get(dispatch, tenant, webhook, false);
-	struct delivery *delivery = delivery_new(target, payload, 0, clock_mono_ms());
+	struct delivery *delivery = delivery_new(target, payload, 1, 0, clock_mono_ms());
 
 	delivery->kind = DELIVERY_TEST;
 	target_update(target);

@@ -132,8 +132,9 @@ struct target {
 	int64_t rest_ms;      /* of the last one; 0 since it has answered */
 	size_t inflight;
 	size_t nwaiting;
-	size_t nundecided; /* failures that wait for fresh settings to be judged by */
-	struct delivery_list waiting;
+	size_t nretries;              /* of them, at the head of the list */
+	size_t nundecided;            /* failures that wait for fresh settings to be judged by */
+	struct delivery_list waiting; /* more attempts first, then as they came */
 	struct delivery_list posting;
 	struct delivery_list untold[TELL_KINDS]; /* settling or releasing, Redis is to be told */
 	struct delivery_list telling;            /* Redis was sent it, and has not answered */
@@ -196,14 +197,17 @@ void target_answered(struct target *target, bool success);
 void target_timed_out(struct target *target);
 void target_refused(struct target *target);
 size_t target_room(const struct target *target); /* for more in memory */
+/* For more retries: what is due by the policy does not wait behind first tries. */
+size_t target_room_for_retries(const struct target *target);
 /* Hands back what is more than may wait in memory. */
 void target_release_surplus(struct target *target);
 void target_mark_dirty(struct target *target);
 void destination_unref(struct destination *destination); /* NULL is fine */
 
 /* delivery.c */
-struct delivery *delivery_new(
-    struct target *target, struct payload *payload, int64_t lease_end, int64_t asked_ms);
+/* number: of the attempt, from 1. */
+struct delivery *delivery_new(struct target *target, struct payload *payload, unsigned number,
+    int64_t lease_end, int64_t asked_ms);
 void delivery_start(struct delivery *delivery);
 void delivery_release(struct delivery *delivery); /* WAITING or POSTING: back to Redis */
 void delivery_forget(struct delivery *delivery);  /* frees it, in whatever state */

@@ -142,10 +142,23 @@ target_room(const struct target *target)
 	return has < most ? most - has : 0;
 }
 
+/* As many may have failed at once as it may have connections, whatever its cap is since. */
+size_t
+target_room_for_retries(const struct target *target)
+{
+	size_t most = target->dispatch->opts.endpoint_concurrency;
+
+	return target->nretries < most ? most - target->nretries : 0;
+}
+
 void
 target_release_surplus(struct target *target)
 {
-	while (target->nwaiting > target->cap * WAITING_PER_CAP)
+	size_t most = target->cap * WAITING_PER_CAP;
+
+	if (most < target->nretries)
+		most = target->nretries; /* these stay */
+	while (target->nwaiting > most)
 		delivery_release(TAILQ_LAST(&target->waiting, delivery_list));
 }
 
@@ -175,12 +188,14 @@ target_set_ready(struct target *target, bool ready)
 	}
 }
 
-/* Full when there is no room; no longer when half of it is free again. */
+/* Full when there is no room, or retries take all places there are; no longer when half of the room
+ * is free again. */
 static void
 target_set_full(struct target *target)
 {
 	size_t room = target_room(target);
-	bool full = room == 0 || (target->is_full && room < target->cap * WAITING_PER_CAP / 2);
+	bool full = room == 0 || target->nretries >= target->cap ||
+		    (target->is_full && room < target->cap * WAITING_PER_CAP / 2);
 
 	if (full == target->is_full)
 		return;

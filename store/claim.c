@@ -212,8 +212,11 @@ queue_claim(struct store *store, const struct claim_request *request, queue_clai
 	redis_argi(cmd, request->position);
 	redis_argi(cmd, CLAIM_LOOKS_MAX);
 	redis_argi(cmd, request->max_diverted);
-	redis_argi(cmd, (int64_t)request->nfull);
-	for (size_t i = 0; i < request->nfull; i++)
-		redis_args(cmd, request->full[i].s);
+	redis_argi(cmd, (int64_t)request->nlimits);
+	for (size_t i = 0; i < request->nlimits; i++) {
+		redis_args(cmd, request->limits[i].queue.s);
+		redis_argi(cmd, (int64_t)request->limits[i].first_tries);
+		redis_argi(cmd, (int64_t)request->limits[i].retries);
+	}
 	redis_send(store->redis, cmd, claim_on_reply, op);
 }

@@ -55,14 +55,21 @@ struct claim_result {
 	size_t nswept;
 };
 
+/* A queue that has less room here than `each`. */
+struct claim_limit {
+	struct queue_name queue;
+	size_t first_tries;
+	size_t retries; /* besides */
+};
+
 struct claim_request {
 	unsigned shard;
 	int64_t lease_ms;
-	size_t wanted;                 /* deliveries at most */
-	size_t each;                   /* of one webhook at most */
-	int64_t position;              /* in the shard's wake-up index; 0 to begin */
-	const struct queue_name *full; /* to pass over */
-	size_t nfull;
+	size_t wanted;    /* deliveries at most */
+	size_t each;      /* of one webhook at most */
+	int64_t position; /* in the shard's wake-up index; 0 to begin */
+	const struct claim_limit *limits;
+	size_t nlimits;
 	int64_t max_diverted; /* of a webhook */
 };
 

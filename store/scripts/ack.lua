@@ -19,7 +19,9 @@ end
 if k > 0 then
 	redis.call('ZREM', queue, unpack(gone))
 	-- trimming makes copies before the first try too
-	redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone))
+	if redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone)) > 0 then
+		redis.call('ZREM', p .. 'rq:' .. webhook, unpack(gone))
+	end
 	attempted(webhook, ARGV[2], records)
 	redis.call('HINCRBY', p .. 'st:' .. webhook, 'delivered', k)
 	redis.call('HSET', p .. 'st:' .. webhook, 'lastDeliveredAt', now)

@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- Leases due deliveries of one shard to the caller.
 -- ARGV: lease ms, deliveries wanted, at most so many of one queue, position in the wake-up index,
---       queues looked at at most, --max-diverted, n queues that have no room here, these.
+--       queues looked at at most, --max-diverted, n queues that have little room here, and for each
+--       of them: its name, how many first tries it has room for, how many retries.
 -- Returns {now, lease end, position to go on from ('' at the end), time of the next queue
 --       ('' for none), '1' when a queue that was not passed over still has due deliveries, what was
 --       taken from queues of inactive webhooks: {{webhook, tenant, trigger, diverted, dropped}…},
@@ -21,9 +22,9 @@ local lease = lease_score(now + lease_ms)
 local out = { int(now), lease, '', '', '' }
 local swept = {}
 out[6] = swept
-local full = {}
-for i = 1, nfull do
-	full[ARGV[7 + i]] = true
+local room, room_for_retries = {}, {}
+for i = 8, 7 + 3 * nfull, 3 do
+	room[ARGV[i]], room_for_retries[ARGV[i]] = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
 end
 local bytes = 0
 
@@ -47,6 +48,7 @@ end
 
 local function lost(name, locator)
 	redis.call('ZREM', p .. 'q:' .. name, locator)
+	redis.call('ZREM', p .. 'rq:' .. name, locator)
 	redis.log(redis.LOG_WARNING, 'evhook: no event for ' .. p .. 'q:' .. name .. ' ' .. locator)
 end
 
@@ -84,15 +86,60 @@ local function sweep(webhook, tenant, fate, trigger)
 		swept[#swept + 1] = { webhook, tenant, trigger, diverted, dropped }
 		redis.call('ZREM', queue, unpack(gone))
 		redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone))
+		redis.call('ZREM', p .. 'rq:' .. webhook, unpack(gone))
 	end
 	return gone[1] ~= nil and redis.call('ZCARD', queue) > 0
 end
 
+-- Retries that are due, by rq; where that says other than the queue, the queue is right.
+local function due_retries(name, most)
+	local index = p .. 'rq:' .. name
+	local found = redis.call('ZRANGE', index, '-inf', now, 'BYSCORE', 'LIMIT', 0, most)
+	local scores = found[1] and redis.call('ZMSCORE', p .. 'q:' .. name, unpack(found))
+	local retries = {}
+	for i, locator in ipairs(found) do
+		if not scores[i] then
+			redis.call('ZREM', index, locator)
+		elseif tonumber(scores[i]) > now then
+			redis.call('ZADD', index, scores[i], locator)
+		else
+			retries[#retries + 1] = locator
+		end
+	end
+	return retries
+end
+
+-- What is due of a queue: retries before first tries, however long those wait.
+local function due_of(name, has_copies)
+	local most = math.min(each, wanted)
+	local members = has_copies
+			and due_retries(name, math.min(most, room_for_retries[name] or most)) or {}
+	local retries = #members
+	local first = math.min(most - retries, room[name] or most)
+	if first <= 0 then
+		return members, retries
+	end
+	local waiting = redis.call('ZRANGE', p .. 'q:' .. name, '-inf', now, 'BYSCORE', 'LIMIT', 0,
+		first + retries)
+	if retries == 0 then
+		return waiting, 0
+	end
+	local taken = {}
+	for i = 1, retries do
+		taken[members[i]] = true
+	end
+	for _, locator in ipairs(waiting) do
+		if not taken[locator] and #members < retries + first then
+			members[#members + 1] = locator
+		end
+	end
+	return members, retries
+end
+
 local function claim(name, tenant, version)
 	local queue, copies, events = p .. 'q:' .. name, p .. 'rt:' .. name, p .. 'ev:' .. tenant
-	local members = redis.call('ZRANGE', queue, '-inf', now, 'BYSCORE', 'LIMIT', 0,
-		math.min(each, wanted))
 	local has_copies = redis.call('EXISTS', copies) == 1
+	local members, retries = due_of(name, has_copies)
 	local leases, group, n = {}, { name, tenant, version }, 0
 	ahead, at, step = {}, 1, 1
 	for _, locator in ipairs(members) do
@@ -116,6 +163,9 @@ local function claim(name, tenant, version)
 	end
 	if n > 0 then
 		redis.call('ZADD', queue, unpack(leases))
+		if retries > 0 then
+			redis.call('ZADD', p .. 'rq:' .. name, 'XX', unpack(leases))
+		end
 		out[#out + 1] = group
 	end
 end
@@ -126,7 +176,7 @@ local function visit(name)
 	local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
 		'suspendedAt', 'fate')
 	if not state[1] then
-		redis.call('UNLINK', p .. 'q:' .. name, p .. 'rt:' .. name)
+		redis.call('UNLINK', p .. 'q:' .. name, p .. 'rt:' .. name, p .. 'rq:' .. name)
 	elseif name == webhook and (state[3] ~= '1' or state[4] ~= '0') then
 		local trigger = state[3] ~= '1' and 'disabled' or 'suspended'
 		if sweep(webhook, state[1], state[5], trigger) then
@@ -139,6 +189,12 @@ local function visit(name)
 	return rewake(name)
 end
 
+-- For a queue that has no room for first tries: it stays as it is in the index.
+local function has_due_retries(name)
+	return room_for_retries[name] > 0
+		and redis.call('ZCOUNT', p .. 'rq:' .. name, '-inf', now) > 0
+end
+
 local queues = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', position, looks)
 local passed = 0
 for i, name in ipairs(queues) do
@@ -147,8 +203,14 @@ for i, name in ipairs(queues) do
 		out[5] = '1'
 		break
 	end
-	if full[name] then
+	if room[name] == 0 then
 		passed = passed + 1
+		if has_due_retries(name) then
+			local next_at = visit(name)
+			if not next_at or next_at > now then
+				passed = passed - 1
+			end
+		end
 	else
 		local next_at = visit(name)
 		if next_at and next_at <= now then

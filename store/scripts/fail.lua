@@ -27,10 +27,13 @@ local next_at = what == 'retry' and wait_score(now + ARGV[12] + 1) -- not too ea
 if next_at then
 	redis.call('HSET', p .. 'rt:' .. webhook, locator, number .. ' ' .. copy)
 	redis.call('ZADD', queue, next_at, locator)
+	redis.call('ZADD', p .. 'rq:' .. webhook, next_at, locator)
 	wake(webhook, next_at)
 else
 	redis.call('ZREM', queue, locator)
-	redis.call('HDEL', p .. 'rt:' .. webhook, locator)
+	if redis.call('HDEL', p .. 'rt:' .. webhook, locator) > 0 then
+		redis.call('ZREM', p .. 'rq:' .. webhook, locator)
+	end
 end
 if what == 'divert' and
 	not divert(webhook, locator, ARGV[17], trigger, message, number, copy) then

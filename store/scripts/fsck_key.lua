@@ -122,7 +122,7 @@ function check.q()
 	local webhook = webhook_of(name)
 	if not has_owner(webhook) then
 		if finding('belongs to no webhook') then
-			redis.call('UNLINK', key, p .. 'rt:' .. name)
+			redis.call('UNLINK', key, p .. 'rt:' .. name, p .. 'rq:' .. name)
 			redis.call('ZREM', p .. 'due', name)
 		end
 		return
@@ -152,6 +152,19 @@ function check.rt()
 		if not redis.call('ZSCORE', p .. 'q:' .. name, locator) and
 			finding('keeps a copy of ' .. locator .. ', which is not owed') then
 			redis.call('HDEL', key, locator)
+		end
+	end)
+end
+
+function check.rq()
+	if not check_owner() then
+		return
+	end
+	each_member(function(locator)
+		local score = redis.call('ZSCORE', p .. 'q:' .. name, locator)
+		if not score and finding('has a retry of ' .. locator .. ', which is not owed') then
+			redis.call('ZREM', key, locator)
+			return true
 		end
 	end)
 end

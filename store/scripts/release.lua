@@ -15,6 +15,7 @@ for i = 1, n do
 end
 if back[1] then
 	redis.call('ZADD', queue, unpack(back))
+	redis.call('ZADD', p .. 'rq:' .. webhook, 'XX', unpack(back)) -- those that are retries
 	wake(webhook, now)
 	if ARGV[2] == '1' then
 		redis.call('PUBLISH', CHANGES, 'due ' .. p)

@@ -17,7 +17,7 @@ end
 redis.call('ZREM', p .. 'whs:' .. tenant, webhook)
 redis.call('ZREM', p .. 'due', webhook, webhook .. ':alert')
 redis.call('UNLINK', key, p .. 'q:' .. webhook, p .. 'q:' .. webhook .. ':alert',
-	p .. 'rt:' .. webhook, p .. 'rt:' .. webhook .. ':alert', p .. 'dv:' .. webhook, p .. 'dvx:' .. webhook, p .. 'at:' .. webhook,
+	p .. 'rt:' .. webhook, p .. 'rq:' .. webhook, p .. 'rt:' .. webhook .. ':alert', p .. 'dv:' .. webhook, p .. 'dvx:' .. webhook, p .. 'at:' .. webhook,
 	p .. 'st:' .. webhook)
 redis.call('PUBLISH', CHANGES, 'webhook ' .. webhook)
 return 'ok'

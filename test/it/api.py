@@ -229,6 +229,9 @@ class Keys:
     def retries(self, locator):
         return f"{self.prefix}rt:{locator}"
 
+    def retries_due(self, locator):
+        return f"{self.prefix}rq:{locator}"
+
     def diverted(self, locator):
         return f"{self.prefix}dv:{locator}"
 

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from api import Keys, Tenant
+from failing import policy
 from harness import PortLock, until, until_empty
 from load import Load, has_sanitizers, metric, peak_mb
 from receivers import Answer, Reset
@@ -99,6 +100,25 @@ def test_an_endpoint_that_cannot_be_reached_is_left_alone_until_it_can(alone, re
     dead.default = Answer()
     dead.wait_for_events(waiting, 30)
     until_empty(evhookd.redis.client, bad, webhook)
+
+
+def test_due_retries_go_before_first_tries(alone, receiver, event):
+    """A webhook is suspended when its policy says so, whatever else waits for it."""
+    tarpit = receiver(default=Answer(after=event()))
+    evhookd = alone(delivery_timeout="1s", lease="4s", drain_timeout="0s", log_level="info")
+    tenant = Tenant(evhookd.client())
+    webhook = tenant.create(tarpit.url(), failureHandling=policy(retries=2, interval=1, suspend=True))
+    tenant.publish_many(300)
+    until(
+        lambda: tenant.publish() and tenant.fetch(webhook)["suspended"],
+        lambda: f"suspended: {[r.header('webhook-attempt') for r in tarpit.all()]}",
+        30,
+    )
+    tries = [r.header("webhook-attempt") for r in tarpit.all()]
+    assert tries.count("3") >= 1
+    # eight at once, those that began until the first retry was due, and one before each retry
+    assert tries.count("1") <= 12 and len(tries) <= 24, tries
+    assert evhookd.redis.client.zcard(Keys(tenant).retries_due(webhook["locator"])) <= 16
 
 
 def test_a_tenant_at_full_speed_does_not_stop_another(alone, receiver):

@@ -8,6 +8,7 @@ import redis
 
 from api import ULID, UNKNOWN, Keys, Tenant
 from client import DEADLINE
+from failing import policy
 from harness import TOP, child_environment, until, until_empty
 from receivers import Answer
 
@@ -39,8 +40,8 @@ def pattern_of(key):
 
 class Busy:
     """A server of which every kind of key exists: one webhook gets everything, one answers 500, has
-    its events diverted and notices that fail, and one does not answer, so that its queue keeps two
-    events, one of them trimmed."""
+    its events diverted and notices that fail, one has a retry in a day, and one does not answer, so
+    that its queue keeps two events, one of them trimmed."""
 
     def __init__(self, evhookd, receiver, hold):
         self.evhookd = evhookd
@@ -60,6 +61,11 @@ class Busy:
             eventTypes=["*"],
             failureHandling={"divert": True, "alertEndpoint": {"url": broken.url("/alert")}},
         )
+        retried = tenant.create(
+            receiver(default=Answer(500)).url(),
+            eventTypes=["policy.*"],
+            failureHandling=policy(retries=1, interval=86400),
+        )
         trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         self.event = tenant.publish(
             "policy.issued",
@@ -73,6 +79,8 @@ class Busy:
         for webhook in (self.good, self.bad):
             until_empty(self.redis, tenant, webhook)
         assert broken.wait_for(4)
+        retries = self.keys.retries_due(retried["locator"])
+        until(lambda: self.redis.zcard(retries) == 1, "a retry is scheduled")
 
 
 @pytest.fixture
