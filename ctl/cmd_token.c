@@ -96,7 +96,7 @@ cmd_token_key(const struct ctl *ctl, struct buf *key)
 	code = input_secret(file, key);
 	if (code != CTL_OK)
 		return code;
-	if (strncmp(buf_str(key), "-----BEGIN", 10) == 0)
+	if (key->len > 0 && memmem(key->data, key->len, "-----BEGIN", 10) != NULL)
 		return ctl_fail(
 		    CTL_FAILED, "%s is PEM: this makes tokens with HMAC keys only", file);
 	if (key->len < TOKEN_KEY_MIN)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "ctl/ctl.h"
@@ -41,6 +42,7 @@ main(int argc, char **argv)
 	struct ctl ctl = {0};
 	int code;
 
+	fds_open_standard();
 	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
 		puts("evhookctl " PACKAGE_VERSION);
 		return CTL_OK;

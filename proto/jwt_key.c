@@ -9,6 +9,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,11 +33,56 @@ struct jwt_key {
 	EVP_PKEY *public; /* the others */
 };
 
+static bool
+jwt_key_begins(const void *bytes, size_t len, const char *with)
+{
+	return len >= strlen(with) && memcmp(bytes, with, strlen(with)) == 0;
+}
+
+static bool
+jwt_key_is_der(const unsigned char *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+	EVP_PKEY *public = d2i_PUBKEY(NULL, &at, (long)len);
+	X509 *x509 = NULL;
+
+	if (public == NULL) {
+		at = bytes;
+		x509 = d2i_X509(NULL, &at, (long)len);
+	}
+	EVP_PKEY_free(public);
+	X509_free(x509);
+	ERR_clear_error();
+	return public != NULL || x509 != NULL;
+}
+
+/* Whether a would-be secret is a public key, in a form that we do not read: all could know it. */
+static const char *
+jwt_key_why_public(const unsigned char *bytes, size_t len)
+{
+	static const char wide[] = "B\0E\0G\0I\0N"; /* in UTF-16, either way round */
+
+	if (memmem(bytes, len, jwt_key_pem, sizeof jwt_key_pem - 1) != NULL)
+		return "holds -----BEGIN but does not begin with it: PEM has to, without a byte "
+		       "order mark, and a secret must not hold it";
+	if (memmem(bytes, len, wide, sizeof wide - 1) != NULL)
+		return "is PEM in UTF-16: it must be in ASCII";
+	if (jwt_key_begins(bytes, len, "ssh-") || jwt_key_begins(bytes, len, "ecdsa-sha2-"))
+		return "is a public key of SSH: it must be PEM";
+	if (jwt_key_begins(bytes, len, "{") && memmem(bytes, len, "\"kty\"", 5) != NULL)
+		return "is a JSON Web Key: it must be PEM, or the bytes of the secret";
+	if (jwt_key_is_der(bytes, len))
+		return "is a public key in DER: it must be PEM";
+	return NULL;
+}
+
 static struct jwt_key *
 jwt_key_from_secret(const unsigned char *bytes, size_t len, const char **why)
 {
 	struct jwt_key *key;
 
+	if ((*why = jwt_key_why_public(bytes, len)) != NULL)
+		return NULL;
 	if (len > 0 && bytes[len - 1] == '\n')
 		len--;
 	if (len < JWT_SECRET_MIN) {
@@ -118,9 +164,7 @@ jwt_key_from_pem(const char *bytes, size_t len, const char **why)
 struct jwt_key *
 jwt_key_new(const void *bytes, size_t len, const char **why)
 {
-	const size_t begin = sizeof jwt_key_pem - 1;
-
-	if (len >= begin && memcmp(bytes, jwt_key_pem, begin) == 0)
+	if (jwt_key_begins(bytes, len, jwt_key_pem))
 		return jwt_key_from_pem(bytes, len, why);
 	return jwt_key_from_secret(bytes, len, why);
 }
@@ -135,6 +179,12 @@ jwt_key_free(struct jwt_key *key)
 	free(key->secret);
 	EVP_PKEY_free(key->public);
 	free(key);
+}
+
+bool
+jwt_key_is_secret(const struct jwt_key *key)
+{
+	return key->kind == JWT_KEY_HMAC;
 }
 
 const char *

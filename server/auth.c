@@ -253,6 +253,7 @@ auth_reload(struct auth *auth, const struct config *config, char **why)
 		auth_forget_all(auth);
 		auth_keys_clear(&auth->keys);
 		auth->keys = keys;
+		auth_keys_warn(&keys, &config->auth_key);
 		auth_set(&auth->issuer, config->auth_issuer);
 		auth_set(&auth->audience, config->auth_audience);
 		return 0;

@@ -1,6 +1,7 @@
 /* What the server is given in files and may be given anew: certificate and keys. */
 #include "server/credentials.h"
 
+#include "base/keyfile.h"
 #include "base/log.h"
 #include "server/auth_keys.h"
 #include "server/secrets.h"
@@ -33,6 +34,10 @@ credentials_check(const struct config *config, char **why)
 static void
 credentials_warn(const struct app *app)
 {
+	for (size_t i = 0; i < app->config->secrets_key.n; i++)
+		keyfile_warn("secrets-key", app->config->secrets_key.list[i]);
+	if (app->tls != NULL)
+		keyfile_warn("tls-key", app->config->tls_key);
 	if (app->tls == NULL || !tls_server_is_expired(app->tls))
 		return;
 	log_begin(LOG_WARN, "the certificate has expired");
@@ -52,8 +57,8 @@ credentials_open(struct app *app, char **why)
 		app->tls = tls_server_new(config->tls_cert, config->tls_key, why);
 		if (app->tls == NULL)
 			return -1;
-		credentials_warn(app);
 	}
+	credentials_warn(app);
 	app->auth = auth_new(config, why);
 	return app->auth == NULL ? -1 : 0;
 }

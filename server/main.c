@@ -12,6 +12,7 @@
 #include <event2/event.h>
 
 #include "base/clock.h"
+#include "base/fds.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/app.h"
@@ -454,6 +455,7 @@ main(int argc, char **argv)
 	static struct server server;
 	int status = EXIT_SUCCESS;
 
+	fds_open_standard();
 	process_protect();
 	switch (config_read(&server.config, argc, argv)) {
 	case CONFIG_EXIT_OK:

@@ -1,12 +1,7 @@
 /* The files of --secrets-key: each holds one key. */
 #include "server/secrets.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "base/mem.h"
+#include "base/keyfile.h"
 
 #define SECRETS_FILE_MAX 256 /* a key and white space; more is not a key */
 
@@ -14,17 +9,12 @@
 static const char *
 secrets_read_file(struct secretbox *box, const char *file)
 {
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char text[SECRETS_FILE_MAX];
-	const char *fault;
-	ssize_t n = -1;
+	struct keyfile text;
+	const char *fault = keyfile_read(&text, file, SECRETS_FILE_MAX);
 
-	if (fd >= 0)
-		n = read(fd, text, sizeof text);
-	fault = n < 0 ? strerror(errno) : secretbox_add(box, text, (size_t)n);
-	mem_wipe(text, sizeof text);
-	if (fd >= 0)
-		close(fd);
+	if (fault == NULL)
+		fault = secretbox_add(box, text.bytes, text.len);
+	keyfile_clear(&text);
 	return fault;
 }
 

@@ -2,11 +2,13 @@
 #include "server/tls_server.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/keyfile.h"
 #include "base/mem.h"
 #include "server/tls_tickets.h"
 
@@ -17,6 +19,8 @@
 /* OpenSSL's own list has groups of 8192 bits: a client that asks for one, in a kilobyte that costs
  * it nothing, has the loop compute for a seventh of a second. */
 #define TLS_SERVER_GROUPS "X25519:P-256:P-384"
+
+#define TLS_SERVER_FILE_MAX 262144 /* bytes: a chain of many long certificates */
 
 struct tls_server {
 	char *cert_file;
@@ -52,19 +56,73 @@ tls_server_on_passphrase(char *buf, int size, int rwflag, void *arg)
 	return -1;
 }
 
-static char *
-tls_server_why(const char *option, const char *file)
+/* The first error has the cause. */
+static const char *
+tls_server_fault(void)
 {
-	unsigned long error = ERR_peek_error();
-	const char *reason = ERR_reason_error_string(error);
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	ERR_clear_error();
+	return reason != NULL ? reason : "cannot be used";
+}
+
+static char *
+tls_server_why(const char *option, const char *file, const char *fault)
+{
 	struct buf buf = {0};
 
-	/* the first error has the cause; a file's is a number of errno */
-	if (ERR_GET_LIB(error) == ERR_LIB_SYS || ERR_SYSTEM_ERROR(error))
-		reason = strerror(ERR_GET_REASON(error));
-	buf_printf(&buf, "%s: %s: %s", option, file, reason != NULL ? reason : "cannot be used");
-	ERR_clear_error();
+	buf_printf(&buf, "%s: %s: %s", option, file, fault);
 	return buf_take(&buf, NULL);
+}
+
+/* The certificate, and those behind it that lead to its authority.  NULL, or what is wrong. */
+static const char *
+tls_server_use_chain(SSL_CTX *ctx, BIO *pem)
+{
+	X509 *cert = PEM_read_bio_X509_AUX(pem, NULL, tls_server_on_passphrase, NULL);
+	bool ok = cert != NULL && SSL_CTX_use_certificate(ctx, cert) == 1;
+
+	X509_free(cert);
+	while (
+	    ok && (cert = PEM_read_bio_X509(pem, NULL, tls_server_on_passphrase, NULL)) != NULL) {
+		ok = SSL_CTX_add0_chain_cert(ctx, cert) == 1;
+		if (!ok)
+			X509_free(cert);
+	}
+	/* reading to the end is to find no further beginning */
+	if (!ok || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return tls_server_fault();
+	ERR_clear_error();
+	return NULL;
+}
+
+static const char *
+tls_server_use_key(SSL_CTX *ctx, BIO *pem)
+{
+	EVP_PKEY *key = PEM_read_bio_PrivateKey(pem, NULL, tls_server_on_passphrase, NULL);
+	bool ok = key != NULL && SSL_CTX_use_PrivateKey(ctx, key) == 1;
+
+	EVP_PKEY_free(key);
+	return ok ? NULL : tls_server_fault();
+}
+
+/* NULL, or what is wrong with the file. */
+static const char *
+tls_server_use(SSL_CTX *ctx, const char *file, const char *(*use)(SSL_CTX *ctx, BIO *pem))
+{
+	struct keyfile bytes;
+	const char *fault = keyfile_read(&bytes, file, TLS_SERVER_FILE_MAX);
+	BIO *pem;
+
+	if (fault != NULL)
+		return fault;
+	pem = BIO_new_mem_buf(bytes.bytes, (int)bytes.len);
+	if (pem == NULL)
+		abort(); /* out of memory, as in base/mem.c */
+	fault = use(ctx, pem);
+	BIO_free(pem);
+	keyfile_clear(&bytes);
+	return fault;
 }
 
 static SSL_CTX *
@@ -84,7 +142,6 @@ tls_server_context(void)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF); /* tickets do */
 	tls_tickets_use(ctx);
 	SSL_CTX_set_alpn_select_cb(ctx, tls_server_on_alpn, NULL);
-	SSL_CTX_set_default_passwd_cb(ctx, tls_server_on_passphrase);
 	return ctx;
 }
 
@@ -92,12 +149,13 @@ int
 tls_server_reload(struct tls_server *tls, char **why)
 {
 	SSL_CTX *ctx = tls_server_context();
+	const char *fault;
 
 	ERR_clear_error();
-	if (SSL_CTX_use_certificate_chain_file(ctx, tls->cert_file) != 1) {
-		*why = tls_server_why("--tls-cert", tls->cert_file);
-	} else if (SSL_CTX_use_PrivateKey_file(ctx, tls->key_file, SSL_FILETYPE_PEM) != 1) {
-		*why = tls_server_why("--tls-key", tls->key_file);
+	if ((fault = tls_server_use(ctx, tls->cert_file, tls_server_use_chain)) != NULL) {
+		*why = tls_server_why("--tls-cert", tls->cert_file, fault);
+	} else if ((fault = tls_server_use(ctx, tls->key_file, tls_server_use_key)) != NULL) {
+		*why = tls_server_why("--tls-key", tls->key_file, fault);
 	} else {
 		SSL_CTX_free(tls->ctx);
 		tls->ctx = ctx;

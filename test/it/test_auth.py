@@ -1,5 +1,6 @@
 """Contract section 7: who may call what; and the order of checks of section 1."""
 
+import base64
 import json
 import os
 import pathlib
@@ -494,6 +495,8 @@ def test_a_reload_takes_up_and_drops_keys(alone, tmp_path):
         (b"x" * 31 + b"\n", "32 bytes"),
         (b"x" * 40000, "too long"),
         (b"-----BEGIN PUBLIC KEY-----\nnonsense\n", "PEM"),
+        (b"\xef\xbb\xbf-----BEGIN PUBLIC KEY-----\nMCow", "PEM"),
+        (b"\n-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA", "PEM"),
     ],
 )
 def test_a_key_that_is_none_is_said_in_one_line(tmp_path, content, text):
@@ -503,6 +506,51 @@ def test_a_key_that_is_none_is_said_in_one_line(tmp_path, content, text):
     done = run("--auth-key", file, "--data-dir", tmp_path / "data")
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "--auth-key" in done.stderr and str(file) in done.stderr and text in done.stderr
+
+
+@pytest.mark.parametrize("option", ["auth-key", "secrets-key", "tls-cert", "tls-key"])
+@pytest.mark.parametrize("what", ["a pipe", "a directory", "a device"])
+def test_a_key_must_be_in_a_regular_file(tmp_path, certs, option, what):
+    """All are read again while the server runs, which nothing may hold up."""
+    file = tmp_path / "key"
+    if what == "a pipe":
+        os.mkfifo(file)
+    elif what == "a directory":
+        file.mkdir()
+    else:
+        file.symlink_to("/dev/zero")
+    good = f"{certs.directory}/good.pem"
+    files = {"tls-cert": good, "tls-key": good} if option.startswith("tls") else {}
+    files[option] = file
+    done = run(*(f"--{name}={value}" for name, value in files.items()), "--check-config")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f"--{option}: {file}: is not a regular file" in done.stderr
+
+
+def test_a_key_that_everybody_may_read_is_warned_about(alone, certs, tmp_path):
+    """Once for each, at the start and at each reload; public keys are for everybody."""
+    secret, seal, tls = tmp_path / "secret", tmp_path / "seal", tmp_path / "tls.pem"
+    public = rsa_key(tmp_path / "public").file
+    hmac_key(secret, SECRET)
+    seal.write_text(base64.b64encode(bytes(32)).decode())
+    tls.write_bytes((certs.directory / "good.pem").read_bytes())
+    files = {"auth-key": secret, "secrets-key": seal, "tls-key": tls}
+    for file in (*files.values(), public):
+        os.chmod(file, 0o644)
+    options = {"auth_key": [public, secret], "secrets_key": seal, "tls_cert": tls, "tls_key": tls}
+    evhookd = alone(ready=False, **options)
+    until(lambda: evhookd.log_lines("is running"), "it runs")
+
+    def warned():
+        return [len(evhookd.log_lines("level=warn", f"option={o}", f"{f}")) for o, f in files.items()]
+
+    assert warned() == [1, 1, 1]
+    assert len(evhookd.log_lines("may read a key")) == 3
+    for file in (seal, tls):
+        os.chmod(file, 0o640)
+    os.kill(evhookd.process.pid, signal.SIGHUP)
+    until(lambda: evhookd.log_lines("msg=reloaded"), "it reloaded")
+    assert warned() == [2, 1, 1]
 
 
 def test_with_a_key_any_address_may_be_listened_on(keys):

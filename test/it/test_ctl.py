@@ -11,7 +11,7 @@ import subprocess
 from api import UNKNOWN
 from client import DEADLINE
 from ctl import CONFLICT, DENIED, FAILED, MISSING, OK, UNAVAILABLE, USAGE, program, rows
-from harness import TOP, PortLock
+from harness import TOP, PortLock, child_environment
 from receivers import Answer, Close
 
 
@@ -241,6 +241,15 @@ def test_progress_is_for_terminals(ctl):
     while b"1001 events published" not in shown:  # a terminal gives what it has; EIO at its end
         shown += os.read(master, 65536)
     os.close(master)
+
+
+def test_output_goes_nowhere_when_it_is_closed(ctl, tenant):
+    """Not into the connection to the server, which would get the number."""
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", program(), "events", "publish", "a.b"]
+    for _ in range(2):
+        done = subprocess.run([*command, "{}"], env=child_environment(ctl.env), timeout=DEADLINE)
+        assert done.returncode == 0
+    assert len(tenant.events()["events"]) == 2
 
 
 def test_completion_knows_commands_options_and_values():

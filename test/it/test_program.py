@@ -286,6 +286,25 @@ def test_sigterm_finishes_a_delivery_in_flight(new_redis, new_evhookd, receiver,
     assert sink.ids() == [locator]
 
 
+def test_closed_standard_descriptors_stand_for_nothing(alone, receiver):
+    """As some supervisors start programs.  Nothing else gets these numbers: the log would go there."""
+    server = alone()
+    server.stop()
+    server.command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *server.command]
+    server.start()
+    try:
+        links = [os.readlink(f"/proc/{server.process.pid}/fd/{n}") for n in range(3)]
+    except PermissionError:
+        pytest.skip("only root may see what another process has open")
+    assert links == ["/dev/null"] * 3
+    sink = receiver()
+    tenant = Tenant(server.client())
+    tenant.create(sink.url())
+    tenant.publish()
+    sink.wait_for(1)
+    server.stop()
+
+
 def test_drain_delay_is_not_ready_but_still_accepts(new_redis, new_evhookd):
     evhookd = new_evhookd(redis=new_redis(), drain_delay="3s")
     tenant = Tenant(evhookd.client())

@@ -169,6 +169,43 @@ test_long_secrets(void **state)
 	free(bytes);
 }
 
+/* A public key in a form that is not taken is no secret: everybody has it. */
+static void
+test_secrets_that_are_public(void **state)
+{
+	static const char *const texts[] = {
+	    "\xef\xbb\xbf-----BEGIN PUBLIC KEY-----\n",
+	    "\n-----BEGIN PUBLIC KEY-----\n",
+	    " -----BEGIN PUBLIC KEY-----\n",
+	    "Bag Attributes\n-----BEGIN CERTIFICATE-----\n",
+	    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDExampleExampleExampleExample a@b\n",
+	    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC a@b                           \n",
+	    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY= a@b\n",
+	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+	    "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}\n",
+	};
+	EVP_PKEY *pkey = EVP_EC_gen("P-256");
+	unsigned char *der = NULL;
+	char wide[512];
+	size_t i, n;
+	int len;
+
+	(void)state;
+	for (i = 0; i < COUNT(texts); i++)
+		expect_fault(texts[i], strlen(texts[i]), "PEM");
+	for (i = 0; i < 2; i++) { /* UTF-16, either way round */
+		memset(wide, 0, sizeof wide);
+		for (n = 0; rfc_ed25519_pem[n] != '\0'; n++)
+			wide[2 * n + i] = rfc_ed25519_pem[n];
+		expect_fault(wide, 2 * n, "PEM");
+	}
+	len = i2d_PUBKEY(pkey, &der);
+	assert_true(len > 0);
+	expect_fault((char *)der, (size_t)len, "PEM");
+	OPENSSL_free(der);
+	EVP_PKEY_free(pkey);
+}
+
 /* Refuses a public key of that kind; takes it. */
 static void
 refuses_public(EVP_PKEY *pkey, const char *text)
@@ -223,6 +260,7 @@ main(void)
 	    cmocka_unit_test(test_ec_edges),
 	    cmocka_unit_test(test_secrets),
 	    cmocka_unit_test(test_long_secrets),
+	    cmocka_unit_test(test_secrets_that_are_public),
 	    cmocka_unit_test(test_public_keys),
 	};
 
