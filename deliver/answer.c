@@ -36,13 +36,23 @@ answer_is_over(const struct answer *answer)
 	return answer->state == ANSWER_FAILED_HEAD || answer->state >= ANSWER_DONE;
 }
 
+/* Of an interim head only its end counts. */
+static bool
+answer_is_interim(const struct answer *answer)
+{
+	return answer->status < 200 && answer->status != 101;
+}
+
+/* What is wrong behind a final status line takes nothing from it: only the rest is not read. */
 static void
 answer_fail(struct answer *answer, const char *why)
 {
+	bool stands = answer->state > ANSWER_FAILED_HEAD ||
+		      (answer->state == ANSWER_FIELDS && !answer_is_interim(answer));
+
 	answer->closes = true;
 	answer->why = why;
-	answer->state =
-	    answer->state <= ANSWER_FAILED_HEAD ? ANSWER_FAILED_HEAD : ANSWER_FAILED_BODY;
+	answer->state = stands ? ANSWER_FAILED_BODY : ANSWER_FAILED_HEAD;
 }
 
 /* --- the head --- */
@@ -54,6 +64,8 @@ answer_status_line(struct answer *answer, const char *s, size_t n)
 	const char *space;
 	uint64_t code;
 
+	if (n == 0)
+		return; /* some send an empty line behind a body that they have not counted */
 	if (n < 9 || memcmp(s, "HTTP/1.", 7) != 0 || s[7] < '0' || s[7] > '9' || s[8] != ' ') {
 		answer_fail(answer, "the answer is not valid HTTP");
 		return;
@@ -87,8 +99,10 @@ answer_content_length(struct answer *answer, const char *s, size_t n)
 	}
 	if (answer->lengths++ == 0)
 		answer->length = length;
-	else
+	else if (answer->length == length)
 		answer->closes = true;
+	else
+		answer_fail(answer, "the answer is not valid HTTP");
 }
 
 static void
@@ -132,6 +146,8 @@ answer_field(struct answer *answer, const char *s, size_t n)
 	const char *colon = memchr(s, ':', n);
 	size_t name, len;
 
+	if (answer_is_interim(answer))
+		return;
 	if (colon == NULL && !folded) {
 		answer_fail(answer, "the answer is not valid HTTP");
 		return;
@@ -166,7 +182,7 @@ answer_interim(struct answer *answer)
 static void
 answer_head_end(struct answer *answer)
 {
-	if (answer->status < 200 && answer->status != 101) {
+	if (answer_is_interim(answer)) {
 		answer_interim(answer);
 		return;
 	}
@@ -306,6 +322,17 @@ answer_feed(struct answer *answer, const char *p, size_t n)
 			used += answer_take_line(answer, p + used, n - used);
 	}
 	return used;
+}
+
+bool
+answer_is_foreign(const struct answer *answer)
+{
+	static const char begin[] = "HTTP/1.";
+	size_t n = answer->line.len < sizeof begin - 1 ? answer->line.len : sizeof begin - 1;
+
+	return answer->status == 0 && answer->state <= ANSWER_FAILED_HEAD &&
+	       (answer->state == ANSWER_FAILED_HEAD ||
+		   (n > 0 && memcmp(answer->line.data, begin, n) != 0));
 }
 
 void

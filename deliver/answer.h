@@ -17,9 +17,10 @@
  * STATUS -> FIELDS                     and back to STATUS after an interim head
  * FIELDS -> BODY, SIZE, REST or DONE   the head is whole: how the body is framed
  * SIZE -> DATA -> DATA_END -> SIZE     a chunk;  SIZE -> TRAILERS -> DONE after the last
- * any -> FAILED
+ * any -> FAILED                        FIELDS of a final status -> FAILED_BODY
  *
- * From BODY on the status stands, whatever becomes of the rest.
+ * From BODY on the status stands, whatever becomes of the rest; so does a final status whose head
+ * is faulty behind its first line.
  */
 enum answer_state {
 	ANSWER_STATUS,
@@ -32,7 +33,7 @@ enum answer_state {
 	ANSWER_TRAILERS,
 	ANSWER_REST, /* until the connection ends */
 	ANSWER_DONE,
-	ANSWER_FAILED_BODY /* broken or too long */
+	ANSWER_FAILED_BODY /* broken or too long, or the head was: what follows is not read */
 };
 
 struct answer {
@@ -66,6 +67,8 @@ size_t answer_feed(struct answer *answer, const char *p, size_t n);
 /* The connection ended: so does a body that has no other end. */
 void answer_end(struct answer *answer);
 
+/* What came so far is no answer, nor the beginning of one. */
+bool answer_is_foreign(const struct answer *answer);
 bool answer_has_head(const struct answer *answer); /* the status stands */
 bool answer_is_over(const struct answer *answer);  /* DONE or FAILED */
 

@@ -42,6 +42,20 @@ post_phases(struct post *post)
 		    conn->first_byte_us - (result->reused ? post->sent_us : conn->open_us);
 }
 
+/*
+ * A connection that served before may be closed by the peer just as we use it again; a POST that
+ * got no byte of an answer on it is sent once more on a fresh one (RFC 9112, 9.3.1 and 9.5: an
+ * idle connection's end says nothing about the request; receivers know repeated events by their
+ * ids).  Bytes that are no answer belong to the one before, whose body came late.  A fresh
+ * connection's failure is the endpoint's, and is reported.
+ */
+static bool
+post_is_stale(const struct post *post)
+{
+	return post->result.reused &&
+	       (post->conn->received == 0 || answer_is_foreign(&post->answer));
+}
+
 /* The answer's head is whole, so the outcome stands, however the rest ended. */
 static void
 post_answered(struct post *post)
@@ -66,6 +80,10 @@ post_on_data(void *arg, struct conn *conn, const char *p, size_t n)
 	}
 	if (!answer_is_over(answer))
 		return;
+	if (post_is_stale(post)) {
+		post_enter(post, POST_AGAIN);
+		return;
+	}
 	if (!answer_has_head(answer)) {
 		post_phases(post);
 		post_settle(post, 0, answer->why);
@@ -76,18 +94,6 @@ post_on_data(void *arg, struct conn *conn, const char *p, size_t n)
 		post->conn = NULL;
 		pool_give(post->poster->pool, conn);
 	}
-}
-
-/*
- * A connection that served before may be closed by the peer just as we use it again; a POST that
- * got no byte of an answer on it is sent once more on a fresh one (RFC 9112, 9.3.1 and 9.5: an
- * idle connection's end says nothing about the request; receivers know repeated events by their
- * ids).  A fresh connection's failure is the endpoint's, and is reported.
- */
-static bool
-post_is_stale(const struct post *post)
-{
-	return post->result.reused && post->conn->received == 0;
 }
 
 /* There was no connection: of several addresses the first one's failure is told.  True when there

@@ -136,6 +136,43 @@ test_surplus(void **state)
 	peer_free(peer);
 }
 
+/*
+ * A 204 with a body: its bytes come when the connection is used again, and are no answer to that.
+ * What is none on a fresh connection is told.
+ */
+static void
+test_late_body(void **state)
+{
+	static const char *const bodies[] = {"not found\r\n", "0\r\n\r\n", "late", "HTTP"};
+	static const enum peer_end ends[] = {PEER_KEEP, PEER_KEEP, PEER_CLOSE, PEER_CLOSE};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		const struct peer_act acts[] = {{.send = "HTTP/1.1 204 No\r\n\r\n"},
+		    {.send = bodies[i], .end = ends[i]},
+		    {.send = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi"},
+		    {.send = "late\r\n"}};
+
+		go(acts, 4, 5000);
+		assert_int_equal(a.result.status, 204);
+		tried_start(&a, &t, true, "{}", 2, 5000, "http://127.0.0.1:%u/", peer_port(peer));
+		tried_wait(&a);
+		if (i == 3) { /* an answer's beginning: that is told */
+			assert_string_equal(a.message, "closed in the middle of the answer");
+			peer_free(peer);
+			continue;
+		}
+		assert_int_equal(a.result.status, 200);
+		assert_string_equal(a.body, "hi");
+		assert_false(a.result.reused);
+		assert_int_equal(peer_accepted(peer), 2);
+		tried_start(&a, &t, true, "{}", 2, 5000, "http://127.0.0.1:%u/", peer_port(peer));
+		tried_wait(&a);
+		assert_string_equal(a.message, "the answer is not valid HTTP");
+		peer_free(peer);
+	}
+}
+
 /* An idle connection that the peer closes as we use it: sent once more on a fresh one. */
 static void
 test_stale(void **state)
@@ -390,6 +427,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_keep_alive, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_not_pooled, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_surplus, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_late_body, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_idle_limits, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_open_limit, setup, teardown),
