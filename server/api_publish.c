@@ -129,6 +129,7 @@ publish_store(struct publish_flow *flow, const char *idempotency_key)
 	    .idempotency_ttl_ms = config->idempotency_ttl_ms,
 	    .request_ttl_ms = config->event_retention_ms,
 	    .max_fanout = config->max_fanout,
+	    .max_webhooks = config->max_webhooks,
 	    .max_pending = config->max_pending,
 	    .max_diverted = config->max_diverted,
 	    .lease_ms = config->lease_ms,
@@ -257,8 +258,14 @@ publish_on_stored(void *arg, enum store_err err, const struct publish_result *re
 	case PUBLISH_FANOUT:
 		publish_end(flow);
 		call_problem(call, 413,
-		    "the request would cause %lld deliveries, more than --max-fanout (%lld)",
-		    (long long)result->fanout, (long long)call->app->config->max_fanout);
+		    "the request would cause more than %lld deliveries (--max-fanout)",
+		    (long long)call->app->config->max_fanout);
+		break;
+	case PUBLISH_WORK:
+		publish_end(flow);
+		call_problem(call, 413,
+		    "the event types match more subscriptions than one request may have looked up: "
+		    "3072 patterns and 20000 of their members; publish fewer events at once");
 		break;
 	}
 }

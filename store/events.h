@@ -31,7 +31,8 @@ enum publish_outcome {
 	PUBLISH_STORED,
 	PUBLISH_REPLAYED, /* the Idempotency-Key was known: locators and user only */
 	PUBLISH_CONFLICT, /* known, with another body */
-	PUBLISH_FANOUT    /* more deliveries than allowed */
+	PUBLISH_FANOUT,   /* more deliveries than allowed */
+	PUBLISH_WORK      /* more subscriptions to look up than one step may */
 };
 
 struct publish_result {
@@ -40,9 +41,9 @@ struct publish_result {
 	size_t n;
 	struct uuid user;  /* of the events without a userLocator; "" for none */
 	int64_t lease_end; /* ms, Redis' clock: the token of the leases */
-	int64_t fanout;    /* with PUBLISH_FANOUT: how many it would have been */
 };
 
+/* drafts, the body and the texts are borrowed until fn runs, full until the call returns. */
 struct publish_request {
 	struct uuid tenant;
 	const struct event_draft *drafts;
@@ -54,6 +55,7 @@ struct publish_request {
 	int64_t idempotency_ttl_ms;
 	int64_t request_ttl_ms;
 	int64_t max_fanout;
+	int64_t max_webhooks;
 	int64_t max_pending;
 	int64_t max_diverted;
 	int64_t lease_ms;

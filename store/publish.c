@@ -26,11 +26,11 @@
 /* One request. */
 struct publish_op {
 	STAILQ_ENTRY(publish_op) entry;
-	size_t n;         /* events */
-	struct uuid user; /* whom those without a userLocator are by */
+	struct publish_request request; /* but for what stands in the head of a command */
 	events_publish_fn *fn;
 	void *arg;
 	struct publish_result *result; /* NULL until the script answered */
+	bool again;                    /* what stands before it was work enough for one script */
 };
 
 /* One command. */
@@ -188,11 +188,10 @@ publish_read_replay(struct publish_result *result, const char *at, size_t n)
 
 /* What the answer says of a request, from the element `at` on; NULL when that is odd. */
 static struct publish_result *
-publish_read(
-    struct publish_batch *batch, const redisReply *reply, size_t at, const struct publish_op *op)
+publish_read(struct publish_batch *batch, const redisReply *reply, size_t at, struct publish_op *op)
 {
 	struct publish_result *result = xcalloc(1, sizeof *result);
-	size_t n = op->n;
+	size_t n = op->request.n;
 	int rc = -1;
 
 	if (reply_is(reply, 0, "conflict")) {
@@ -201,12 +200,11 @@ publish_read(
 	} else if (reply_is(reply, 0, "replay")) {
 		rc = publish_read_replay(result, reply_text(reply, 1, NULL), n);
 	} else if (reply_is(reply, 0, "ok") && *reply_text(reply, at, NULL) == '!') {
-		result->outcome = PUBLISH_FANOUT;
-		result->fanout = strtoll(reply_text(reply, at, NULL) + 2, NULL, 10);
+		result->outcome = reply_is(reply, at, "! fanout") ? PUBLISH_FANOUT : PUBLISH_WORK;
 		rc = 0;
 	} else if (reply_is(reply, 0, "ok") && at + n <= reply->elements) {
 		rc = publish_read_stored(batch, result, reply, at, n);
-		result->user = op->user;
+		result->user = op->request.user;
 	}
 	if (rc == 0)
 		return result;
@@ -281,14 +279,16 @@ publish_note_fanout(const struct publish_batch *batch)
 {
 	struct publisher *publisher = batch->store->publisher;
 	const struct publish_op *op;
-	size_t deliveries = 0;
+	size_t deliveries = 0, n = 0;
 
 	STAILQ_FOREACH(op, &batch->ops, entry)
-	for (size_t i = 0; op->result != NULL && i < op->result->n; i++)
+	for (size_t i = 0; op->result != NULL && i < op->result->n; i++, n++)
 		deliveries += op->result->events[i].ntargets;
+	if (n == 0)
+		return;
 	publisher->per_event -= publisher->per_event / 4;
-	if (publisher->per_event < deliveries / batch->n)
-		publisher->per_event = deliveries / batch->n;
+	if (publisher->per_event < deliveries / n)
+		publisher->per_event = deliveries / n;
 }
 
 /* Sends what was gathered in the lane at the end of this turn. */
@@ -316,33 +316,7 @@ publish_lane_go_on(struct publisher *publisher, struct publish_lane *lane)
 	free(lane);
 }
 
-static void
-publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
-{
-	struct publish_batch *batch = arg;
-	enum store_err err = store_judge("publish", answer, reply);
-	struct publish_op *op;
-	size_t at = 2;
-
-	if (batch->lane != NULL) {
-		batch->lane->underway--;
-		publish_lane_go_on(batch->store->publisher, batch->lane);
-	}
-	if (err == STORE_OK) {
-		batch->targets = batch->block = publish_new_targets(reply);
-		STAILQ_FOREACH(op, &batch->ops, entry)
-		{
-			op->result = publish_read(batch, reply, at, op);
-			at += op->n;
-		}
-	}
-	if (err == STORE_OK)
-		publish_note_fanout(batch);
-	if (batch->store->opts.redis_wait > 0 && publish_promises(batch))
-		publish_await_replicas(batch);
-	else
-		publish_finish(batch, err);
-}
+static redis_fn publish_on_stored;
 
 /* --- asking --- */
 
@@ -359,18 +333,15 @@ publish_batch_new(struct store *store, const struct publish_request *request)
 }
 
 static void
-publish_batch_add(struct publish_batch *batch, const struct publish_request *request,
-    events_publish_fn *fn, void *arg)
+publish_batch_add(struct publish_batch *batch, struct publish_op *op)
 {
-	struct publish_op *op = xcalloc(1, sizeof *op);
-
-	op->n = request->n;
-	op->user = request->user;
-	op->fn = fn;
-	op->arg = arg;
 	STAILQ_INSERT_TAIL(&batch->ops, op, entry);
-	batch->n += request->n;
-	publish_args_request(batch->cmd, request);
+	batch->n += op->request.n;
+	publish_args_request(batch->cmd, &op->request);
+	/* borrowed for this command's head only, which has told them */
+	op->request.full = NULL;
+	op->request.nfull = 0;
+	op->request.note_tenant = false;
 }
 
 /* --- gathering --- */
@@ -416,29 +387,86 @@ publish_batch_takes(const struct publish_batch *batch, const struct publish_requ
 	       redis_cmd_size(batch->cmd) + request->body_len <= BATCH_BYTES_MAX;
 }
 
-void
-events_publish(
-    struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg)
+/* Into the lane of its tenant. */
+static void
+publish_gather(struct store *store, struct publish_op *op)
 {
-	struct publish_batch *batch;
-	struct publish_lane *lane;
+	const struct publish_request *request = &op->request;
+	struct publish_lane *lane = publish_lane_get(store->publisher, &request->tenant);
 
-	if (request->idempotency_key != NULL) {
-		batch = publish_batch_new(store, request);
-		publish_batch_add(batch, request, fn, arg);
-		redis_send(store->redis, batch->cmd, publish_on_stored, batch);
-		return;
-	}
-	lane = publish_lane_get(store->publisher, &request->tenant);
 	if (lane->open != NULL && !publish_batch_takes(lane->open, request))
 		publish_lane_send(lane);
 	if (lane->open == NULL) {
 		lane->open = publish_batch_new(store, request);
 		lane->open->lane = lane;
 	}
-	publish_batch_add(lane->open, request, fn, arg);
+	publish_batch_add(lane->open, op);
 	if (lane->underway == 0 || publish_batch_is_enough(lane->open))
 		publish_lane_ripen(store->publisher, lane);
+}
+
+void
+events_publish(
+    struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg)
+{
+	struct publish_batch *batch;
+	struct publish_op *op = xcalloc(1, sizeof *op);
+
+	op->request = *request;
+	op->fn = fn;
+	op->arg = arg;
+	if (request->idempotency_key == NULL) {
+		publish_gather(store, op);
+		return;
+	}
+	batch = publish_batch_new(store, request);
+	publish_batch_add(batch, op);
+	redis_send(store->redis, batch->cmd, publish_on_stored, batch);
+}
+
+/* Reads the answer for each request; those that are to be sent again leave the batch for that. */
+static void
+publish_read_all(struct publish_batch *batch, const redisReply *reply)
+{
+	struct publish_op *op, *next;
+	size_t at = 2;
+
+	batch->targets = batch->block = publish_new_targets(reply);
+	for (op = STAILQ_FIRST(&batch->ops); op != NULL; op = next) {
+		next = STAILQ_NEXT(op, entry);
+		/* never the first one, so that each time there is one less */
+		op->again = at > 2 && reply_is(reply, 0, "ok") && reply_is(reply, at, "?");
+		at += op->request.n;
+		if (!op->again)
+			op->result = publish_read(batch, reply, at - op->request.n, op);
+	}
+	publish_note_fanout(batch);
+	for (op = STAILQ_FIRST(&batch->ops); op != NULL; op = next) {
+		next = STAILQ_NEXT(op, entry);
+		if (!op->again)
+			continue;
+		STAILQ_REMOVE(&batch->ops, op, publish_op, entry);
+		op->again = false;
+		publish_gather(batch->store, op);
+	}
+}
+
+static void
+publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct publish_batch *batch = arg;
+	enum store_err err = store_judge("publish", answer, reply);
+
+	if (batch->lane != NULL)
+		batch->lane->underway--;
+	if (err == STORE_OK)
+		publish_read_all(batch, reply);
+	if (batch->lane != NULL)
+		publish_lane_go_on(batch->store->publisher, batch->lane);
+	if (batch->store->opts.redis_wait > 0 && publish_promises(batch))
+		publish_await_replicas(batch);
+	else
+		publish_finish(batch, err);
 }
 
 static void

@@ -88,7 +88,7 @@ function check.wh()
 	if webhook.enabled ~= '1' then
 		return
 	end
-	for pattern in string.gmatch(webhook.subs, '%S+') do
+	for _, pattern in ipairs(patterns_of(webhook.subs)) do
 		local sub = p .. 'sub:' .. webhook.tenant .. ':' .. pattern
 		if redis.call('HGET', sub, name) ~= expected_subscription(webhook) and
 			finding('is not as it should be in the subscriptions of ' .. pattern) then

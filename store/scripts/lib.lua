@@ -195,11 +195,32 @@ end
 
 local CHANGES = 'evhook:changes'
 
+-- Those of a webhook's event types that none of its others covers: an event finds it once.
+local function patterns_of(subs)
+	local all, patterns = {}, {}
+	for pattern in string.gmatch(subs, '%S+') do
+		all[pattern] = true
+	end
+	for pattern in string.gmatch(subs, '%S+') do
+		local covered = pattern ~= '*' and all['*']
+		local dot = string.find(pattern, '.', 1, true)
+		while dot and not covered do
+			local wider = string.sub(pattern, 1, dot) .. '*'
+			covered = wider ~= pattern and all[wider]
+			dot = string.find(pattern, '.', dot + 1, true)
+		end
+		if not covered then
+			patterns[#patterns + 1] = pattern
+		end
+	end
+	return patterns
+end
+
 -- What publishing does for a webhook: its version, whether it delivers, and what becomes of an event
--- that cannot be queued.  Kept for each subscription of an enabled webhook.
+-- that cannot be queued.  Kept for the subscriptions of an enabled webhook.
 local function subscribe(tenant, webhook, subs, version, suspended, fate)
 	local value = version .. (suspended and ' suspended ' or ' deliver ') .. fate
-	for pattern in string.gmatch(subs, '%S+') do
+	for _, pattern in ipairs(patterns_of(subs)) do
 		redis.call('HSET', p .. 'sub:' .. tenant .. ':' .. pattern, webhook, value)
 	end
 end

@@ -1,23 +1,29 @@
 -- Stores the events of some requests of one tenant and every delivery that they cause: each request
--- as a whole or not at all.
+-- as a whole or not at all.  How much it may look up and write is bounded: a request that goes
+-- beyond that is refused, or left for the next time if it is not the first.
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending, --max-diverted,
 --       idempotency key's hash ('' for none; then there is one request), hash of the body
 --       and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms, TTL ms of
---       request ids, '1' when the tenant is to be noted for trimming, n webhooks that have no room
---       here, these, and for each request: n events, and for each of them: type, data, locator
---       suffix, n words, these: names and values of its further fields, requestId first.
+--       request ids, '1' when the tenant is to be noted for trimming, --max-webhooks, n webhooks
+--       that have no room here, these, and for each request: n events, and for each of them: type,
+--       data, locator suffix, n words, these: names and values of its further fields, requestId
+--       first.
 -- Returns {'ok', lease end, for each event '<locator> [<webhook> <version> <how>]…', …}, how being l
 --       (leased to the caller), w (waits, due now), o (its queue is full) or s (it is suspended), or
---       '<locator>' when it goes as the event before it does, or '! <deliveries>' for each event of a
---       request that would cause more than --max-fanout; {'replay', '[:<user>] <locator> …'} or
---       {'conflict'}.
+--       '<locator>' when it goes as the event before it does, or for each event of a request that
+--       is not stored: '! fanout' (it would cause more than --max-fanout deliveries), '! work' (more
+--       is to be looked up than a script may) or '?' (it is to be sent again, as the others are work
+--       enough); {'replay', '[:<user>] <locator> …'} or {'conflict'}.
 local call, ARGV = redis.call, ARGV
 local find, sub, byte, concat = string.find, string.sub, string.byte, table.concat
 local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local idem, body_hash = ARGV[7], sub(ARGV[8], 1, 64)
-local nfull = tonumber(ARGV[12])
-local first, last = 13 + nfull, #ARGV
+local max_webhooks, nfull = tonumber(ARGV[12]), tonumber(ARGV[13])
+local first, last = 14 + nfull, #ARGV
+local LOOKUPS_MAX = 3072 -- of patterns
+local LOADS_MAX = 20000 -- of their members
+local GATHERED_MAX = 2000 -- deliveries, when there are several requests
 local TYPE, DATA, SUFFIX, NWORDS, WORDS = 0, 1, 2, 3, 4 -- where they are, from the event's place on
 
 local idem_key = p .. 'idem:' .. tenant .. ':' .. idem
@@ -33,60 +39,124 @@ if idem ~= '' then
 	end
 end
 
--- The subscribed webhooks of a type, each once however many of its patterns match.  What is known of
--- each (see subscribe() in lib.lua) is read once.
+-- What is known of each webhook (see subscribe() in lib.lua), and the members of each pattern, are
+-- read once.
 local hooks = {}
 local by_locator = {}
+local lookups, loads = LOOKUPS_MAX, LOADS_MAX -- left
+local keys = p .. 'sub:' .. tenant .. ':'
+local NONE = {}
+
+-- The names and values of a pattern's members; nil when that is too much.
+local function members_of(pattern)
+	if lookups == 0 or loads < max_webhooks and call('HLEN', keys .. pattern) > loads then
+		lookups = 0
+		return nil
+	end
+	lookups = lookups - 1
+	local members = call('HGETALL', keys .. pattern)
+	loads = loads - #members / 2
+	return members
+end
+
+local function hook_of(locator, value)
+	local hook = by_locator[locator]
+	if not hook then
+		local space = find(value, ' ', 1, true)
+		hook = { webhook = locator, load = 0, value = value, members = {}, n = 0,
+			text = locator .. ' ' .. sub(value, 1, space - 1),
+			suspended = byte(value, space + 1) == 115 }
+		by_locator[locator] = hook
+		hooks[#hooks + 1] = hook
+	end
+	return hook
+end
+
+-- The subscribed webhooks of a type, each once however many of its patterns match; nil when that is
+-- too much to look up.  The patterns of a type are walked from the widest to itself, and of each are
+-- kept the webhooks that no wider one has: what is above a pattern is the same for all types.
+local added = {}
 local function subscribers(event_type)
-	local keys = p .. 'sub:' .. tenant .. ':'
 	local list = { events = 0 }
 	local function add(pattern)
-		local members = call('HGETALL', keys .. pattern)
-		for i = 1, #members, 2 do
-			local hook = by_locator[members[i]]
-			if not hook then
-				local value = members[i + 1]
-				local space = find(value, ' ', 1, true)
-				hook = { webhook = members[i], load = 0, value = value, members = {}, n = 0,
-					text = members[i] .. ' ' .. sub(value, 1, space - 1),
-					suspended = byte(value, space + 1) == 115 }
-				by_locator[members[i]] = hook
-				hooks[#hooks + 1] = hook
+		local own = added[pattern]
+		if own then
+			for j = 1, #own do
+				own[j].seen = event_type
+				list[#list + 1] = own[j]
 			end
+			return true
+		end
+		local members = members_of(pattern)
+		if not members then
+			return false
+		end
+		own = members[1] and {} or NONE
+		for j = 1, #members, 2 do
+			local hook = hook_of(members[j], members[j + 1])
 			if hook.seen ~= event_type then
 				hook.seen = event_type
+				own[#own + 1] = hook
 				list[#list + 1] = hook
 			end
 		end
+		added[pattern] = own
+		return true
 	end
-	add(event_type)
+	local whole = add('*')
 	local dot = find(event_type, '.', 1, true)
-	while dot do
-		add(sub(event_type, 1, dot) .. '*')
+	while whole and dot do
+		whole = add(sub(event_type, 1, dot) .. '*')
 		dot = find(event_type, '.', dot + 1, true)
 	end
-	add('*')
-	return list
+	return whole and add(event_type) and list or nil
 end
 
 -- First everything is read and checked.
 local of_type, lists = {}, {}
-local fanout = {} -- of each request, by the place where it begins
-local i = first
-while i <= last do
-	local request = i
-	fanout[request] = 0
-	i = i + 1
-	for _ = 1, ARGV[request] do
+local refused = {} -- why a request is not stored, by the place where it begins
+local deliveries = 0 -- of those that are
+
+-- Whether a request is stored: nil, or why not.  Its n events begin at i.
+local function judge(i, n, is_first)
+	if not is_first and deliveries >= GATHERED_MAX then
+		return '?'
+	end
+	local fanout = 0
+	for _ = 1, n do
 		local event_type = ARGV[i + TYPE]
 		local list = of_type[event_type]
 		if not list then
 			list = subscribers(event_type)
+			if not list then
+				return is_first and '! work' or '?'
+			end
 			of_type[event_type] = list
 			lists[#lists + 1] = list
 		end
-		list.events = list.events + 1
-		fanout[request] = fanout[request] + #list
+		fanout = fanout + #list
+		if fanout > max_fanout then
+			return '! fanout'
+		end
+		i = i + WORDS + ARGV[i + NWORDS]
+	end
+	if not is_first and deliveries + fanout > GATHERED_MAX then
+		return '?'
+	end
+	deliveries = deliveries + fanout
+	return nil
+end
+
+local i = first
+while i <= last do
+	local request, n = i, tonumber(ARGV[i])
+	i = i + 1
+	refused[request] = judge(i, n, request == first)
+	for _ = 1, n do
+		if not refused[request] then
+			local list = of_type[ARGV[i + TYPE]]
+			list.events = list.events + 1
+		end
 		i = i + WORDS + ARGV[i + NWORDS]
 	end
 end
@@ -101,11 +171,11 @@ local now = now_ms()
 local leased, waiting = lease_score(now + lease_ms), wait_score(now)
 local full = {}
 for i = 1, nfull do
-	full[ARGV[12 + i]] = true
+	full[ARGV[13 + i]] = true
 end
 for i = 1, #hooks do
 	local hook = hooks[i]
-	if hook.suspended then
+	if hook.suspended or hook.load == 0 then
 		hook.room = 0
 	else
 		hook.room = max_pending - call('ZCARD', p .. 'q:' .. hook.webhook)
@@ -238,7 +308,7 @@ local function deliver(list, locator, ms, i, request)
 end
 
 for i = 1, #lists do
-	lists[i].fate = fate_of(lists[i])
+	lists[i].fate = lists[i].events > 0 and fate_of(lists[i])
 end
 local same -- the list whose fate was told last
 i = first
@@ -246,8 +316,8 @@ while i <= last do
 	local at, request = i, nil
 	i = i + 1
 	for _ = 1, ARGV[at] do
-		if fanout[at] > max_fanout then
-			out[#out + 1] = '! ' .. fanout[at]
+		if refused[at] then
+			out[#out + 1] = refused[at]
 		else
 			local locator, ms = append(i, request)
 			local list = of_type[ARGV[i + TYPE]]

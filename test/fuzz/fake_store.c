@@ -190,7 +190,7 @@ static void
 fake_run_publish(struct fake *fake)
 {
 	struct publish_target target = {.version = 1, .how = TARGET_OVERFLOW};
-	struct publish_result result = {.n = (size_t)fake->n, .fanout = 12345};
+	struct publish_result result = {.n = (size_t)fake->n};
 	char suffix[LOCATOR_SUFFIX_LEN + 1];
 	struct uuid tenant = {FAKE_TENANT};
 
@@ -211,6 +211,9 @@ fake_run_publish(struct fake *fake)
 		break;
 	case 'F':
 		result.outcome = PUBLISH_FANOUT;
+		break;
+	case 'W':
+		result.outcome = PUBLISH_WORK;
 		break;
 	default:
 		result.outcome = PUBLISH_STORED;

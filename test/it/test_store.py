@@ -21,7 +21,8 @@ def test_keys_exist_and_have_their_types(alone, receiver, event, shards):
     server = alone(shards=shards)
     redis = server.redis.client
     tenant = Tenant(server.client())
-    webhook = tenant.create(sink.url(), eventTypes=["*", "policy.*", "a.b"])
+    webhook = tenant.create(sink.url(), eventTypes=["policy.*", "a.b"])
+    tenant.create(sink.url(), eventTypes=["*"])
     locator = webhook["locator"]
     tenant.publish("a.b", requestId=UNKNOWN, headers={"Idempotency-Key": "k"})
     sink.wait_for(1)
@@ -70,6 +71,25 @@ def test_subscription_keys_follow_the_webhook(tenant, redis):
     tenant.delete(webhook)
     left = [k for k in redis.scan_iter(f"*{tenant.locator}*", count=1000)]
     assert left == [] and not redis.exists(keys.webhook(locator))
+
+
+def test_a_subscription_that_another_covers_has_no_place(tenant, redis, receiver):
+    sink = receiver()
+    keys = Keys(tenant)
+    webhook = tenant.create(sink.url(), eventTypes=["a.b", "a.*", "a.b.*", "ab", "ab.c.d"])
+
+    def places():
+        prefix = keys.subscription("")
+        return {key[len(prefix) :] for key in redis.scan_iter(prefix + "*", count=1000)}
+
+    assert places() == {"a.*", "ab", "ab.c.d"}
+    tenant.update(webhook, removeEventTypes=["a.*"], addEventTypes=["ab.*"])
+    assert places() == {"a.b", "a.b.*", "ab", "ab.*"}
+    sent = [tenant.publish(t)["locator"] for t in ("a.b", "a.b.c", "a.c", "ab", "ab.c.d")]
+    sink.wait_for_events([sent[0], sent[1], sent[3], sent[4]])
+    assert sorted(sink.ids()) == sorted([sent[0], sent[1], sent[3], sent[4]])
+    tenant.update(webhook, addEventTypes=["*"])
+    assert places() == {"*"}
 
 
 def stream_id(locator):
