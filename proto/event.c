@@ -125,7 +125,8 @@ event_read(struct event_reader *reader, const struct json *item)
 		event_fault(reader, "", "must be an object");
 		return;
 	}
-	for (member = item->child; member != NULL; member = member->next)
+	for (member = item->child; member != NULL && !faults_full(reader->faults);
+	     member = member->next)
 		event_read_member(reader, member, seen);
 	if (!seen[EVENT_TYPE])
 		event_fault(reader, event_names[EVENT_TYPE], "is required");
@@ -157,7 +158,7 @@ event_read_drafts(
 	}
 	*drafts = reader.draft = xcalloc(body->count, sizeof **drafts);
 	reader.index = 0;
-	for (item = body->child; item != NULL; item = item->next) {
+	for (item = body->child; item != NULL && !faults_full(faults); item = item->next) {
 		event_read(&reader, item);
 		reader.draft++;
 		reader.index++;

@@ -52,8 +52,10 @@ faults_add(struct faults *faults, const char *prefix, const char *name, const ch
 	struct buf said = {0}, text = {0}, *out = &faults->json;
 	va_list ap;
 
-	if (faults->count++ >= FAULTS_MAX)
+	faults->count++;
+	if (faults_full(faults))
 		return;
+	faults->kept++;
 	fault_add_field(&text, prefix, name);
 	if (out->len == 0)
 		json_open(out, '[');
@@ -72,6 +74,12 @@ faults_add(struct faults *faults, const char *prefix, const char *name, const ch
 	buf_clear(&text);
 }
 
+bool
+faults_full(const struct faults *faults)
+{
+	return faults->kept >= FAULTS_MAX || faults->json.len >= FAULTS_BYTES_MAX;
+}
+
 void
 faults_write(const struct faults *faults, struct buf *out)
 {
@@ -79,6 +87,14 @@ faults_write(const struct faults *faults, struct buf *out)
 		json_add_raw(out, faults->json.data, faults->json.len);
 	else
 		json_open(out, '[');
+	if (faults_full(faults)) {
+		json_open(out, '{');
+		json_key(out, "field");
+		json_add_str(out, "");
+		json_key(out, "message");
+		json_add_str(out, "there may be more: after so many the rest is not looked at");
+		json_close(out, '}');
+	}
 	json_close(out, ']');
 }
 
@@ -86,5 +102,5 @@ void
 faults_clear(struct faults *faults)
 {
 	buf_clear(&faults->json);
-	faults->count = 0;
+	faults->count = faults->kept = 0;
 }

@@ -1,6 +1,7 @@
 /* The strict JSON parser: yajl's events become a tree whose nodes know their bytes. */
 #include "proto/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
@@ -20,10 +21,15 @@ struct json_parser {
 	size_t len;
 	size_t keep;
 	yajl_handle yajl;
-	size_t at;    /* end of the last value or key */
-	bool failed;  /* *error is filled */
-	bool at_end;  /* all text is fed: a number that ends it may still come */
-	size_t depth; /* open containers */
+	size_t scanned; /* json_scan() has seen the text up to here */
+	size_t fed;     /* and yajl up to here */
+	size_t base;    /* where the piece begins that yajl is reading */
+	size_t values;  /* nodes made */
+	size_t blank;   /* from `at` on nothing but white space, commas and colons before this */
+	size_t at;      /* end of the last value or key */
+	bool failed;    /* *error is filled */
+	bool at_end;    /* all text is fed: a number that ends it may still come */
+	size_t depth;   /* open containers */
 	const char *key;
 	size_t key_len;
 	struct json_keys keys;
@@ -90,11 +96,17 @@ json_token_start(const struct json_parser *p)
 	return at;
 }
 
+static size_t
+json_consumed(const struct json_parser *p)
+{
+	return p->base + yajl_get_bytes_consumed(p->yajl);
+}
+
 /* Where it ends.  Only a number at the very end is reported after the text was fed. */
 static size_t
 json_token_end(const struct json_parser *p)
 {
-	return p->at_end ? p->len : yajl_get_bytes_consumed(p->yajl);
+	return p->at_end ? p->len : json_consumed(p);
 }
 
 /* Accounts for a value that begins at `start` in the container that is open now.  Returns its
@@ -108,6 +120,11 @@ json_value(struct json_parser *p, enum json_type type, size_t start)
 	p->at = json_token_end(p);
 	if (frame != NULL && frame->tail == NULL)
 		return NULL;
+	if (++p->values > p->doc->most && p->doc->most > 0) {
+		json_fail(p->error, p->text, start, "more than %zu values", p->doc->most);
+		p->failed = true;
+		return NULL;
+	}
 	node = arena_alloc(&p->doc->arena, sizeof *node);
 	node->type = type;
 	node->raw = p->text + start;
@@ -132,7 +149,7 @@ json_on_null(void *ctx)
 	struct json_parser *p = ctx;
 
 	json_value(p, JSON_NULL, json_token_start(p));
-	return 1;
+	return !p->failed;
 }
 
 static int
@@ -143,39 +160,38 @@ json_on_boolean(void *ctx, int truth)
 
 	if (node != NULL)
 		node->truth = truth != 0;
-	return 1;
+	return !p->failed;
 }
 
-static void
+static int
 json_scalar(struct json_parser *p, enum json_type type, const char *s, size_t n)
 {
 	struct json *node = json_value(p, type, json_token_start(p));
 
 	if (node == NULL)
-		return;
+		return !p->failed;
 	node->str = arena_strndup(&p->doc->arena, s, n);
 	node->str_len = n;
+	return 1;
 }
 
 static int
 json_on_number(void *ctx, const char *s, size_t n)
 {
-	json_scalar(ctx, JSON_NUMBER, s, n);
-	return 1;
+	return json_scalar(ctx, JSON_NUMBER, s, n);
 }
 
 static int
 json_on_string(void *ctx, const unsigned char *s, size_t n)
 {
-	json_scalar(ctx, JSON_STRING, (const char *)s, n);
-	return 1;
+	return json_scalar(ctx, JSON_STRING, (const char *)s, n);
 }
 
 static int
 json_open_container(struct json_parser *p, enum json_type type)
 {
 	struct json_frame *frame = &p->frames[p->depth];
-	size_t start = yajl_get_bytes_consumed(p->yajl) - 1;
+	size_t start = json_consumed(p) - 1;
 
 	if (p->depth == JSON_MAX_DEPTH) {
 		json_fail(p->error, p->text, start, "nested deeper than %d", JSON_MAX_DEPTH);
@@ -187,7 +203,7 @@ json_open_container(struct json_parser *p, enum json_type type)
 	if (type == JSON_OBJECT)
 		json_keys_open(&p->keys, p->depth);
 	p->depth++;
-	return 1;
+	return !p->failed;
 }
 
 static int
@@ -208,7 +224,7 @@ json_on_end(void *ctx)
 	struct json_parser *p = ctx;
 	struct json *node = p->frames[--p->depth].node;
 
-	p->at = yajl_get_bytes_consumed(p->yajl);
+	p->at = json_consumed(p);
 	if (node != NULL)
 		node->raw_len = (size_t)(p->text + p->at - node->raw);
 	return 1;
@@ -236,7 +252,7 @@ json_on_key(void *ctx, const unsigned char *key, size_t n)
 		p->key = s;
 		p->key_len = n;
 	}
-	p->at = yajl_get_bytes_consumed(p->yajl);
+	p->at = json_consumed(p);
 	return 1;
 }
 
@@ -290,7 +306,7 @@ json_bad_token(const struct json_parser *p, size_t end)
 static size_t
 json_error_offset(const struct json_parser *p, const char *said)
 {
-	size_t end = p->at_end ? p->len : yajl_get_bytes_consumed(p->yajl);
+	size_t end = json_token_end(p);
 
 	if (strstr(said, "premature EOF") != NULL)
 		return p->len;
@@ -328,42 +344,118 @@ json_explain(struct json_parser *p)
 	json_fail(p->error, p->text, json_error_offset(p, said), "%s", words);
 }
 
+static void
+json_start(struct json_parser *p, struct json_doc *doc, const char *text, size_t len, size_t keep)
+{
+	yajl_alloc_funcs alloc = {json_yajl_malloc, json_yajl_realloc, json_yajl_free, &doc->arena};
+
+	p->doc = doc;
+	p->text = text;
+	p->len = len;
+	p->keep = keep;
+	p->scanned = p->fed = p->base = p->values = p->blank = p->at = p->depth = 0;
+	p->failed = p->at_end = false;
+	p->key = NULL;
+	p->key_len = 0;
+	json_keys_init(&p->keys);
+	p->yajl = yajl_alloc(&json_callbacks, &alloc, p);
+	yajl_config(p->yajl, yajl_dont_validate_strings, 1); /* json_scan() does */
+}
+
+static void
+json_stop(struct json_parser *p)
+{
+	json_keys_clear(&p->keys);
+	yajl_free(p->yajl);
+}
+
+/* Whether yajl has read the beginning of a string, and where that is. */
+static bool
+json_is_within_string(struct json_parser *p, size_t *at)
+{
+	size_t i = p->blank > p->at ? p->blank : p->at;
+
+	while (i < p->fed && strchr(" \n\r\t,:", p->text[i]) != NULL && p->text[i] != '\0')
+		i++;
+	p->blank = *at = i;
+	return i < p->fed && p->text[i] == '"';
+}
+
+/* Where a piece of about so many bytes ends: not within the string that is being read, which yajl
+ * would read from its beginning again. */
+static size_t
+json_piece_end(struct json_parser *p, size_t bytes)
+{
+	size_t end = bytes < p->len - p->fed ? p->fed + bytes : p->len;
+	size_t at;
+
+	if (!json_is_within_string(p, &at))
+		return end;
+	for (at++; at < p->len && p->text[at] != '"'; at++)
+		if (p->text[at] == '\\')
+			at++;
+	return at < end ? end : at < p->len ? at + 1 : p->len;
+}
+
+/* 1: there is more to do, 0: it is done, -1: refused. */
+static int
+json_go_on(struct json_parser *p, size_t bytes)
+{
+	size_t end = json_piece_end(p, bytes);
+	yajl_status status;
+
+	if (json_scan(p->text, p->len, &p->scanned, end, p->error) != 0)
+		return -1;
+	p->base = p->fed;
+	p->fed = end;
+	status = yajl_parse(p->yajl, (const unsigned char *)p->text + p->base, end - p->base);
+	if (status == yajl_status_ok && end < p->len)
+		return 1;
+	if (status == yajl_status_ok) {
+		p->at_end = true;
+		status = yajl_complete_parse(p->yajl);
+	}
+	if (status == yajl_status_ok)
+		return json_check_tail(p);
+	if (!p->failed)
+		json_explain(p);
+	return -1;
+}
+
 int
 json_parse(
     struct json_doc *doc, const char *text, size_t len, size_t keep, struct json_error *error)
 {
-	yajl_alloc_funcs alloc = {json_yajl_malloc, json_yajl_realloc, json_yajl_free, &doc->arena};
 	struct json_parser p;
-	yajl_status status;
-	int rc = -1;
+	int rc;
 
-	if (json_scan(text, len, error) != 0)
-		return -1;
-	p.doc = doc;
+	json_start(&p, doc, text, len, keep);
 	p.error = error;
-	p.text = text;
-	p.len = len;
-	p.keep = keep;
-	p.at = 0;
-	p.failed = false;
-	p.at_end = false;
-	p.depth = 0;
-	p.key = NULL;
-	p.key_len = 0;
-	json_keys_init(&p.keys);
-	p.yajl = yajl_alloc(&json_callbacks, &alloc, &p);
-	yajl_config(p.yajl, yajl_dont_validate_strings, 1); /* json_scan() did */
-	status = yajl_parse(p.yajl, (const unsigned char *)text, len);
-	if (status == yajl_status_ok) {
-		p.at_end = true;
-		status = yajl_complete_parse(p.yajl);
+	rc = json_go_on(&p, len);
+	json_stop(&p);
+	return rc;
+}
+
+struct json_parser *
+json_begin(struct json_doc *doc, const char *text, size_t len, size_t keep)
+{
+	struct json_parser *p = xmalloc(sizeof *p);
+
+	json_start(p, doc, text, len, keep);
+	return p;
+}
+
+int
+json_step(struct json_parser *p, size_t bytes, struct json_error *error)
+{
+	int rc;
+
+	p->error = error;
+	rc = json_go_on(p, bytes);
+	if (rc <= 0) {
+		json_stop(p);
+		free(p);
 	}
-	if (status == yajl_status_ok)
-		rc = json_check_tail(&p);
-	else if (!p.failed)
-		json_explain(&p);
-	json_keys_clear(&p.keys);
-	yajl_free(p.yajl);
 	return rc;
 }
 

@@ -32,6 +32,7 @@ struct json {
 struct json_doc {
 	struct arena arena;
 	struct json *root;
+	size_t most; /* nodes at most, more is an error; 0: any number */
 };
 
 struct json_error {
@@ -51,6 +52,13 @@ struct json_error {
  */
 int json_parse(
     struct json_doc *doc, const char *text, size_t len, size_t keep, struct json_error *error);
+
+/* The same in steps of about so many bytes, for texts that would take too long at once.  Everything
+ * is borrowed until the last step. */
+struct json_parser *json_begin(struct json_doc *doc, const char *text, size_t len, size_t keep);
+/* 1: there is more to do.  0 or -1, as above: it was the last step, and the parser is gone. */
+int json_step(struct json_parser *parser, size_t bytes, struct json_error *error);
+
 void json_doc_clear(struct json_doc *doc);
 void json_doc_wipe(struct json_doc *doc); /* the same, for a text with secrets in it */
 

@@ -13,8 +13,9 @@
 /* Fills *error from printf-like text; bytes that are not printable ASCII become '?'. */
 void json_fail(struct json_error *error, const char *text, size_t offset, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* Refuses what is not UTF-8, control bytes and lone surrogate escapes.  0 or -1. */
-int json_scan(const char *text, size_t len, struct json_error *error);
+/* Refuses what is not UTF-8, control bytes and lone surrogate escapes, from *at to `to`; *at is
+ * then where to go on: a little before `to`, or behind it.  0 or -1. */
+int json_scan(const char *text, size_t len, size_t *at, size_t to, struct json_error *error);
 
 /* json_keys.c: the keys of the objects that are open, to find duplicates. */
 

@@ -75,19 +75,31 @@ json_scan_escape(const char *s, size_t n)
 	return next >= 0xdc00 && next <= 0xdfff ? 12 : 0;
 }
 
-int
-json_scan(const char *text, size_t len, struct json_error *error)
+/* The end of the piece, or the beginning of the character that lies across it. */
+static size_t
+json_scan_end(const char *text, size_t len, size_t from, size_t to)
 {
-	size_t i = 0, n;
+	if (to < len)
+		while (to > from && ((unsigned char)text[to] & 0xc0) == 0x80)
+			to--;
+	return to;
+}
+
+int
+json_scan(const char *text, size_t len, size_t *at, size_t to, struct json_error *error)
+{
+	size_t i = *at, end = json_scan_end(text, len, i, to), n;
 	unsigned char c;
 
-	n = utf8_span(text, len);
-	if (n < len) {
+	if (end < i)
+		return 0;
+	n = i + utf8_span(text + i, end - i);
+	if (n < end) {
 		json_fail(error, text, n, "not UTF-8");
 		return -1;
 	}
-	while (i < len) {
-		if (len - i >= 8 && !json_scan_stops(text + i)) {
+	while (i < end) {
+		if (end - i >= 8 && !json_scan_stops(text + i)) {
 			i += 8;
 			continue;
 		}
@@ -106,5 +118,6 @@ json_scan(const char *text, size_t len, struct json_error *error)
 			i++;
 		}
 	}
+	*at = i;
 	return 0;
 }

@@ -183,12 +183,15 @@ void
 rule_headers(
     const struct shape_check *check, const char *prefix, const char *name, const struct json *value)
 {
-	/* comparing all with all is for few names only; more are refused anyway */
-	bool few = value->count <= HEADER_VALUES_MAX;
 	char path[SHAPE_PATH_SIZE];
 
 	if (value->type != JSON_OBJECT) {
 		faults_add(check->faults, prefix, name, "must be an object");
+		return;
+	}
+	if (value->count > HEADER_VALUES_MAX) {
+		faults_add(
+		    check->faults, prefix, name, "has more than %d names", HEADER_VALUES_MAX);
 		return;
 	}
 	shape_path(path, prefix, name);
@@ -196,13 +199,10 @@ rule_headers(
 		if (header->type == JSON_NULL)
 			continue;
 		rule_header(check, path, header);
-		if (few && rule_is_repeated(value, header))
+		if (rule_is_repeated(value, header))
 			faults_add(
 			    check->faults, path, header->key, "differs from another only in case");
 	}
-	if (!few)
-		faults_add(
-		    check->faults, prefix, name, "has more than %d names", HEADER_VALUES_MAX);
 }
 
 static void

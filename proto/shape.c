@@ -52,7 +52,8 @@ shape_object(const struct shape_check *check, const char *prefix, const char *na
 		return;
 	}
 	shape_path(path, prefix, name);
-	for (const struct json *member = value->child; member != NULL; member = member->next)
+	for (const struct json *member = value->child;
+	     member != NULL && !faults_full(check->faults); member = member->next)
 		shape_member(check, path, shape, member);
 	for (size_t i = 0; i < shape->n; i++) {
 		if (shape->list[i].required && json_get(value, shape->list[i].name) == NULL)
@@ -107,10 +108,13 @@ shape_array(const struct shape_check *check, const char *prefix, const char *nam
 		faults_add(check->faults, prefix, name, "must be an array");
 		return;
 	}
-	if (value->count > SHAPE_ITEMS_MAX)
+	if (value->count > SHAPE_ITEMS_MAX) {
 		faults_add(check->faults, prefix, name, "has more than %d items", SHAPE_ITEMS_MAX);
+		return;
+	}
 	shape_path(path, prefix, name);
-	for (const struct json *item = value->child; item != NULL; item = item->next) {
+	for (const struct json *item = value->child; item != NULL && !faults_full(check->faults);
+	     item = item->next) {
 		(void)snprintf(index, sizeof(index), "[%zu]", i++);
 		judge(check, path, index, item);
 	}

@@ -47,7 +47,8 @@ bool shape_string(const struct shape_check *check, const char *prefix, const cha
     const struct json *value);
 bool shape_int(const struct shape_check *check, const char *prefix, const char *name,
     const struct json *value, int64_t min, int64_t max);
-/* An array of at most SHAPE_ITEMS_MAX items; `judge` gets each, named "[0]", "[1]", ... */
+/* An array of at most SHAPE_ITEMS_MAX items; `judge` gets each, named "[0]", "[1]", ...; none when
+ * there are more. */
 void shape_array(const struct shape_check *check, const char *prefix, const char *name,
     const struct json *value, shape_judge_fn *judge);
 

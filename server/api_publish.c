@@ -9,11 +9,14 @@
 #include "store/events.h"
 
 #define IDEMPOTENCY_KEY_MAX 256
+#define PUBLISH_STEP (64 * 1024) /* bytes of a body that are parsed at once: some milliseconds */
+#define PUBLISH_STEP_COST 16     /* as much work as so many deliveries */
 
 struct publish_flow {
 	struct call *call;
 	struct pace_wait wait;
 	struct json_doc doc;
+	struct json_parser *parser; /* of a long body; NULL when it is read */
 	struct event_draft *drafts;
 	size_t n;
 	bool single;
@@ -23,7 +26,9 @@ struct publish_flow {
 	const char *trace_state;
 };
 
-static pace_go_fn publish_read;
+static pace_go_fn publish_begin;
+static pace_go_fn publish_parse;
+static void publish_read(struct publish_flow *flow);
 static void publish_store(struct publish_flow *flow, const char *idempotency_key);
 static events_publish_fn publish_on_stored;
 
@@ -84,21 +89,45 @@ api_event_publish(struct call *call)
 	struct publish_flow *flow = arena_alloc(&call->arena, sizeof *flow);
 
 	flow->call = call;
-	pace_enter(call->app->pace, &flow->wait, publish_read, flow);
+	pace_enter(call->app->pace, &flow->wait, publish_begin, flow);
 }
 
 static void
-publish_read(void *arg)
+publish_begin(void *arg)
 {
 	struct publish_flow *flow = arg;
 	struct call *call = flow->call;
-	const char *key = publish_key(call);
+
+	if (publish_check_key(call, publish_key(call)) != 0)
+		return;
+	if (call->body_len > PUBLISH_STEP) {
+		flow->parser = app_begin_body(call, &flow->doc, EVENT_JSON_KEEP);
+		publish_parse(flow);
+	} else if (app_parse_body(call, &flow->doc, EVENT_JSON_KEEP) == 0) {
+		publish_read(flow);
+	}
+}
+
+/* Other requests come between the steps. */
+static void
+publish_parse(void *arg)
+{
+	struct publish_flow *flow = arg;
+	int rc = app_step_body(flow->call, &flow->doc, flow->parser, PUBLISH_STEP);
+
+	pace_charge(flow->call->app->pace, PUBLISH_STEP_COST);
+	if (rc > 0)
+		pace_enter(flow->call->app->pace, &flow->wait, publish_parse, flow);
+	else if (rc == 0)
+		publish_read(flow);
+}
+
+static void
+publish_read(struct publish_flow *flow)
+{
+	struct call *call = flow->call;
 	struct faults faults = {0};
 
-	if (publish_check_key(call, key) != 0)
-		return;
-	if (app_parse_body(call, &flow->doc, EVENT_JSON_KEEP) != 0)
-		return;
 	flow->n = event_read_drafts(flow->doc.root, &flow->drafts, &flow->single, &faults);
 	if (faults.count > 0) {
 		publish_end(flow);
@@ -109,7 +138,7 @@ publish_read(void *arg)
 	flow->trace_parent = trace_parent_or_none(call_header(call, "traceparent"));
 	flow->trace_state =
 	    *flow->trace_parent == '\0' ? "" : trace_state_or_none(call_header(call, "tracestate"));
-	publish_store(flow, key);
+	publish_store(flow, publish_key(call));
 }
 
 static void

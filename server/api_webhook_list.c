@@ -54,8 +54,8 @@ api_webhook_list(struct call *call)
 	    call_query_bool(call, "active", &flow->active) != 0 ||
 	    call_query_bool(call, "extended", &flow->extended) != 0)
 		return;
-	flow->nevent_types = call_query_strings(call, "eventTypes", &flow->event_types);
-	if (list_check_types(call, flow->event_types, flow->nevent_types) != 0)
+	if (call_query_strings(call, "eventTypes", &flow->event_types, &flow->nevent_types) != 0 ||
+	    list_check_types(call, flow->event_types, flow->nevent_types) != 0)
 		return;
 	flow->completed = true;
 	json_open(call_body(call), '[');

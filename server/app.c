@@ -6,18 +6,45 @@
 #include "server/app.h"
 #include "server/route.h"
 
+#define APP_VALUES_MAX 20000 /* that a body may have for us to look at; no valid one has so many   \
+			      */
+
+static void
+app_problem_json(struct call *call, struct json_doc *doc, const struct json_error *error)
+{
+	json_doc_clear(doc);
+	call_problem(call, 400, "the body is not valid JSON: %s (line %zu, offset %zu)",
+	    error->text, error->line, error->offset);
+}
+
 int
 app_parse_body(struct call *call, struct json_doc *doc, size_t keep)
 {
 	struct json_error error;
 
-	memset(doc, 0, sizeof *doc);
+	*doc = (struct json_doc){.most = APP_VALUES_MAX};
 	if (json_parse(doc, call->body, call->body_len, keep, &error) == 0)
 		return 0;
-	json_doc_clear(doc);
-	call_problem(call, 400, "the body is not valid JSON: %s (line %zu, offset %zu)", error.text,
-	    error.line, error.offset);
+	app_problem_json(call, doc, &error);
 	return -1;
+}
+
+struct json_parser *
+app_begin_body(struct call *call, struct json_doc *doc, size_t keep)
+{
+	*doc = (struct json_doc){.most = APP_VALUES_MAX};
+	return json_begin(doc, call->body, call->body_len, keep);
+}
+
+int
+app_step_body(struct call *call, struct json_doc *doc, struct json_parser *parser, size_t bytes)
+{
+	struct json_error error;
+	int rc = json_step(parser, bytes, &error);
+
+	if (rc < 0)
+		app_problem_json(call, doc, &error);
+	return rc;
 }
 
 bool

@@ -42,6 +42,10 @@ struct app {
 
 /* Parses the call's body; 0, or -1 when it was answered with 400. */
 int app_parse_body(struct call *call, struct json_doc *doc, size_t keep);
+/* The same in steps: 1 when there is more to do. */
+struct json_parser *app_begin_body(struct call *call, struct json_doc *doc, size_t keep);
+int app_step_body(
+    struct call *call, struct json_doc *doc, struct json_parser *parser, size_t bytes);
 /* Which routes are served where (struct http_opts.admit): the API, with its token, and the admin
  * address, whose routes need none. */
 bool app_admit_api(struct call *call);

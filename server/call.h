@@ -64,6 +64,8 @@ const char *call_header(struct call *call, const char *name);
 /* The i-th value of a query parameter, percent-decoded, NUL-terminated; NULL beyond the last.
  * A parameter without "=" has the value "". */
 const char *call_query(struct call *call, const char *name, size_t i);
+#define CALL_QUERY_STRINGS_MAX 100
+
 /*
  * Typed query parameters; absent leaves *out as it is.  On a fault they answer 400 with the
  * parameter's name in `errors` and return -1: the handler just returns.
@@ -71,8 +73,9 @@ const char *call_query(struct call *call, const char *name, size_t i);
 int call_query_int(struct call *call, const char *name, int64_t min, int64_t max, int64_t *out);
 int call_query_bool(struct call *call, const char *name, int *out);     /* 0 or 1 */
 int call_query_time(struct call *call, const char *name, int64_t *out); /* RFC 3339, ms */
-/* Repeated and comma-separated values together, in the call's arena; empty ones are left out. */
-size_t call_query_strings(struct call *call, const char *name, char ***out);
+/* Repeated and comma-separated values together, in the call's arena, each once; empty ones are left
+ * out.  At most CALL_QUERY_STRINGS_MAX may be given. */
+int call_query_strings(struct call *call, const char *name, char ***out, size_t *n);
 
 /* --- the answer: exactly one of these ends the call, which must not be touched afterwards --- */
 

@@ -167,22 +167,25 @@ call_query_time(struct call *call, const char *name, int64_t *out)
 	return 0;
 }
 
-size_t
-call_query_strings(struct call *call, const char *name, char ***out)
+/* Adds one to the list, unless it is there. */
+static void
+call_query_add(struct call *call, char **list, size_t *n, const char *s, size_t len)
 {
-	size_t i, n = 0, most = 0;
+	for (size_t i = 0; i < *n; i++)
+		if (strncmp(list[i], s, len) == 0 && list[i][len] == '\0')
+			return;
+	list[(*n)++] = arena_strndup(&call->arena, s, len);
+}
+
+int
+call_query_strings(struct call *call, const char *name, char ***out, size_t *n)
+{
+	size_t given = 0;
 
 	call_query_read(call);
-	for (i = 0; i < call->nparams; i++) {
-		const char *s = call->params[i].value;
-
-		if (strcmp(call->params[i].name, name) != 0)
-			continue;
-		for (most++; (s = strchr(s, ',')) != NULL; s++)
-			most++;
-	}
-	*out = arena_alloc(&call->arena, (most + 1) * sizeof **out);
-	for (i = 0; i < call->nparams; i++) {
+	*n = 0;
+	*out = arena_alloc(&call->arena, CALL_QUERY_STRINGS_MAX * sizeof **out);
+	for (size_t i = 0; i < call->nparams; i++) {
 		const char *s = call->params[i].value;
 
 		if (strcmp(call->params[i].name, name) != 0)
@@ -190,12 +193,14 @@ call_query_strings(struct call *call, const char *name, char ***out)
 		for (;; s++) {
 			size_t len = strcspn(s, ",");
 
+			if (len > 0 && ++given > CALL_QUERY_STRINGS_MAX)
+				return call_query_fault(call, name, "must have at most 100 values");
 			if (len > 0)
-				(*out)[n++] = arena_strndup(&call->arena, s, len);
+				call_query_add(call, *out, n, s, len);
 			s += len;
 			if (*s == '\0')
 				break;
 		}
 	}
-	return n;
+	return 0;
 }

@@ -154,6 +154,7 @@ fuzz_check_typed(struct call *call)
 {
 	int64_t n = 7, ms = 7;
 	char **list;
+	size_t values;
 	int truth = 0;
 
 	fuzz_answers = 0;
@@ -166,8 +167,10 @@ fuzz_check_typed(struct call *call)
 	FUZZ_CHECK(truth == 0 || truth == 1);
 	fuzz_answers = 0;
 	FUZZ_CHECK((call_query_time(call, "startTimestamp", &ms) == 0) == (fuzz_answers == 0));
-	n = (int64_t)call_query_strings(call, "outcome", &list);
-	for (int64_t i = 0; i < n; i++)
+	fuzz_answers = 0;
+	FUZZ_CHECK(
+	    (call_query_strings(call, "outcome", &list, &values) == 0) == (fuzz_answers == 0));
+	for (size_t i = 0; i < values; i++)
 		FUZZ_CHECK(*list[i] != '\0' && strchr(list[i], ',') == NULL);
 }
 

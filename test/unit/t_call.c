@@ -140,17 +140,35 @@ test_time(void **state)
 static void
 test_strings(void **state)
 {
+	struct buf many = {0};
 	char **list;
+	size_t n, i;
 
 	(void)state;
-	assert_int_equal(call_query_strings(query("s=a,b&x=z&s=c&s=,,&s&s=d%2Ce,"), "s", &list), 5);
+	assert_int_equal(
+	    call_query_strings(query("s=a,b&x=z&s=c&s=,,&s=ab&s&s=d%2Ce,a"), "s", &list, &n), 0);
+	assert_int_equal(n, 6);
 	assert_string_equal(list[0], "a");
 	assert_string_equal(list[1], "b");
 	assert_string_equal(list[2], "c");
-	assert_string_equal(list[3], "d");
-	assert_string_equal(list[4], "e");
-	assert_int_equal(call_query_strings(query("x=1"), "s", &list), 0);
-	assert_int_equal(call_query_strings(query("s=,"), "s", &list), 0);
+	assert_string_equal(list[3], "ab");
+	assert_string_equal(list[4], "d");
+	assert_string_equal(list[5], "e");
+	assert_int_equal(call_query_strings(query("x=1"), "s", &list, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(call_query_strings(query("s=,"), "s", &list, &n), 0);
+	assert_int_equal(n, 0);
+	buf_adds(&many, "s=");
+	for (i = 0; i < CALL_QUERY_STRINGS_MAX; i++)
+		buf_adds(&many, "a,");
+	assert_int_equal(call_query_strings(query(buf_str(&many)), "s", &list, &n), 0);
+	assert_int_equal(n, 1);
+	buf_adds(&many, "a");
+	assert_int_equal(call_query_strings(query(buf_str(&many)), "s", &list, &n), -1);
+	assert_int_equal(answers, 1);
+	assert_string_equal(
+	    errors, "[{\"field\":\"s\",\"message\":\"must have at most 100 values\"}]");
+	buf_clear(&many);
 }
 
 int

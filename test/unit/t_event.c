@@ -252,7 +252,7 @@ test_array_sizes(void **state)
 	buf_clear(&text);
 }
 
-/* 100,000 faults are counted, and the first 1000 told. */
+/* After 1000 faults of 100,000 the rest is not looked at. */
 static void
 test_faults_are_bounded(void **state)
 {
@@ -266,7 +266,7 @@ test_faults_are_bounded(void **state)
 		buf_printf(&text, ",\"k%zu\":0", i);
 	buf_addc(&text, '}');
 	read_text(&r, text.data, text.len);
-	assert_int_equal(r.faults.count, 100000);
+	assert_in_range(r.faults.count, 1000, 1002); /* what is missing is looked for */
 	faults_write(&r.faults, &json);
 	assert_non_null(strstr(buf_str(&json), "\"k999\""));
 	assert_null(strstr(buf_str(&json), "\"k1000\""));

@@ -130,15 +130,27 @@ test_limit(void **state)
 {
 	struct faults faults = {0};
 	struct json_doc doc;
+	char longer[301];
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < FAULTS_MAX + 7; i++)
+	for (i = 0; i < FAULTS_MAX + 7; i++) {
+		assert_int_equal(faults_full(&faults), i >= FAULTS_MAX);
 		faults_add(&faults, "", "f", "%zu", i);
+	}
 	assert_int_equal(faults.count, FAULTS_MAX + 7);
 	doc = read_back(&faults);
-	assert_int_equal(doc.root->count, FAULTS_MAX);
+	assert_int_equal(doc.root->count, FAULTS_MAX + 1); /* one says that there may be more */
 	json_doc_clear(&doc);
+	faults_clear(&faults);
+	assert_false(faults_full(&faults));
+
+	memset(longer, 'x', sizeof longer);
+	longer[300] = '\0';
+	for (i = 0; i < FAULTS_MAX; i++)
+		faults_add(&faults, longer, longer, "%s", longer);
+	assert_true(faults_full(&faults));
+	assert_in_range(faults.json.len, FAULTS_BYTES_MAX, FAULTS_BYTES_MAX + 1000);
 	faults_clear(&faults);
 }
 

@@ -228,6 +228,33 @@ write_tree(const struct json *node, struct buf *out)
 	}
 }
 
+/* Parsing in steps says and makes the same as parsing at once. */
+static void
+check_steps(const char *text, size_t n, size_t step, const struct json_doc *whole, bool good)
+{
+	struct json_doc doc = {0};
+	struct buf a = {0}, b = {0};
+	struct json_error error;
+	struct json_parser *parser;
+	char *copy = xmemdup(text, n);
+	int rc;
+
+	parser = json_begin(&doc, copy, n, SIZE_MAX);
+	while ((rc = json_step(parser, step, &error)) > 0)
+		;
+	assert_int_equal(rc, good ? 0 : -1);
+	if (good) {
+		write_tree(whole->root, &a);
+		write_tree(doc.root, &b);
+		assert_string_equal(buf_str(&a), buf_str(&b));
+		assert_int_equal(doc.root->raw_len, whole->root->raw_len);
+	}
+	json_doc_clear(&doc);
+	buf_clear(&a);
+	buf_clear(&b);
+	free(copy);
+}
+
 /* What was accepted must be itself again after writing and parsing, and its members' raw bytes
  * must be texts of the same meaning.  Returns whether it was accepted. */
 static bool
@@ -241,6 +268,8 @@ check_round_trip(const char *text, size_t n)
 	bool good = json_parse(&first, copy, n, SIZE_MAX, &error) == 0;
 
 	assert_int_equal(parse(text, n, 0, &error), good ? 0 : -1);
+	for (size_t step = 1; step < n; step = step * 3 + 1)
+		check_steps(text, n, step, &first, good);
 	if (good) {
 		write_tree(first.root, &a);
 		assert_int_equal(json_parse(&second, a.data, a.len, SIZE_MAX, &error), 0);
@@ -291,6 +320,41 @@ test_mutants(void **state)
 	assert_in_range(good, MUTANTS / 100, MUTANTS / 2);
 }
 
+/* A step is about as long as was asked for, but for a string, which is one. */
+static void
+test_steps(void **state)
+{
+	struct json_doc doc = {0};
+	struct json_error error;
+	struct json_parser *parser;
+	struct buf text = {0};
+	int steps = 0;
+
+	(void)state;
+	buf_addc(&text, '[');
+	repeat(&text, "1,", 50000);
+	buf_addc(&text, '"');
+	repeat(&text, "\\\"", 50000);
+	buf_adds(&text, "\"");
+	repeat(&text, " ", 100000);
+	buf_adds(&text, ",{\"a\":2}]");
+	parser = json_begin(&doc, text.data, text.len, SIZE_MAX);
+	while (json_step(parser, 1000, &error) > 0)
+		steps++;
+	assert_in_range(steps, 200, 203);
+	assert_int_equal(doc.root->count, 50002);
+	json_doc_clear(&doc);
+	doc.most = 50000;
+	assert_int_equal(json_parse(&doc, text.data, text.len, SIZE_MAX, &error), -1);
+	assert_string_equal(error.text, "more than 50000 values");
+	assert_int_equal(error.offset, 99999);
+	json_doc_clear(&doc);
+	doc.most = 1;
+	assert_int_equal(json_parse(&doc, text.data, text.len, 0, &error), 0);
+	json_doc_clear(&doc);
+	buf_clear(&text);
+}
+
 int
 main(void)
 {
@@ -300,6 +364,7 @@ main(void)
 	    cmocka_unit_test(test_many_keys),
 	    cmocka_unit_test(test_wide_and_deep),
 	    cmocka_unit_test(test_mutants),
+	    cmocka_unit_test(test_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
