@@ -113,11 +113,13 @@ static void
 publish_parse(void *arg)
 {
 	struct publish_flow *flow = arg;
-	int rc = app_step_body(flow->call, &flow->doc, flow->parser, PUBLISH_STEP);
+	struct pace *pace = flow->call->app->pace;
+	int rc;
 
-	pace_charge(flow->call->app->pace, PUBLISH_STEP_COST);
+	pace_charge(pace, PUBLISH_STEP_COST);
+	rc = app_step_body(flow->call, &flow->doc, flow->parser, PUBLISH_STEP);
 	if (rc > 0)
-		pace_enter(flow->call->app->pace, &flow->wait, publish_parse, flow);
+		pace_enter(pace, &flow->wait, publish_parse, flow);
 	else if (rc == 0)
 		publish_read(flow);
 }
