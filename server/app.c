@@ -6,8 +6,7 @@
 #include "server/app.h"
 #include "server/route.h"
 
-#define APP_VALUES_MAX 20000 /* that a body may have for us to look at; no valid one has so many   \
-			      */
+#define APP_VALUES_MAX 20000 /* of a body; no valid one has so many */
 
 static void
 app_problem_json(struct call *call, struct json_doc *doc, const struct json_error *error)
