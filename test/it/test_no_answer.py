@@ -20,14 +20,24 @@ BROKEN = {
     "not HTTP": (Bytes(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), r"HTTP|broken|answer"),
     "code 99999": (Bytes(b"HTTP/1.1 99999 OK\r\nContent-Length: 0\r\n\r\n"), r"HTTP|status|answer"),
     "code 0": (Bytes(b"HTTP/1.1 0 OK\r\nContent-Length: 0\r\n\r\n"), r"HTTP|status|answer"),
-    "an endless head": (
-        Bytes(b"HTTP/1.1 200 OK\r\n" + b"X-Filler: " + b"x" * 1000000 + b"\r\n\r\n"),
+    "an endless status line": (
+        Bytes(b"HTTP/1.1 200 " + b"x" * 1000000 + b"\r\n\r\n"),
         r"head|large|long|big",
     ),
-    "endless header lines": (
-        Bytes(b"HTTP/1.1 200 OK\r\n" + b"X-Filler: xxxxxxxx\r\n" * 100000),
+    "endless interim answers": (
+        Bytes(b"HTTP/1.1 100 Continue\r\nX-Filler: xxxxxxxx\r\n\r\n" * 100000),
         r"head|large|long|big",
     ),
+}
+
+# Behind a status line that stands.
+FAULTY = {
+    "a list of lengths": b"Content-Length: 2, 2\r\n\r\nhi",
+    "two lengths": b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nhi",
+    "a length and a coding": b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nhi",
+    "a line without colon": b"No colon\r\nContent-Length: 2\r\n\r\nhi",
+    "an endless line": b"X-Filler: " + b"x" * 1000000 + b"\r\n\r\n",
+    "endless lines": b"X-Filler: xxxxxxxx\r\n" * 100000,
 }
 
 
@@ -54,6 +64,19 @@ def test_answers_that_are_none(tenant, receiver):
     event = tenant.publish()
     for name, webhook in hooks.items():
         assert_timeout(tenant, webhook, event, BROKEN[name][1])
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_the_status_line_stands_whatever_is_wrong_behind_it(tenant, receiver, status):
+    line = b"HTTP/1.1 %d Whatever\r\n" % status
+    hooks = [
+        tenant.create(receiver(default=Bytes(line + rest)).url(), failureHandling=only_timeout())
+        for rest in FAULTY.values()
+    ]
+    tenant.publish()
+    for webhook in hooks:
+        (attempt,) = until_outcomes(tenant, webhook, "delivered" if status == 200 else "failed")
+        assert (attempt["statusCode"], attempt["response"]) == (status, None)
 
 
 def test_connection_refused(tenant):
