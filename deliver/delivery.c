@@ -170,6 +170,7 @@ delivery_forget(struct delivery *delivery)
 	delivery_end_post(delivery);
 	delivery_count(delivery, false);
 	dispatch->held--;
+	target->ntests -= delivery->kind == DELIVERY_TEST ? 1 : 0;
 	dispatch->held_bytes -= delivery->payload->body.len;
 	payload_unref(delivery->payload);
 	free(delivery->message);
@@ -180,14 +181,30 @@ delivery_forget(struct delivery *delivery)
 	dispatch_run_turn(dispatch);
 }
 
+/* A test event that does not come to its try, or not to the end of it: that is what is recorded. */
+static void
+delivery_end_test(struct delivery *delivery)
+{
+	const struct target *target = delivery->target;
+	const char *why = "there was no room for it in time";
+
+	if (target->dispatch->draining)
+		why = "evhookd is ending";
+	else if (target->state == TARGET_READY && !target_may_start(target))
+		why = "the webhook is not active any more";
+	strcpy(delivery->trigger, "timeout");
+	delivery->message = xstrdup(why);
+	delivery_enter(delivery, DELIVERY_SETTLING);
+}
+
 void
 delivery_release(struct delivery *delivery)
 {
+	delivery_end_post(delivery);
 	if (delivery->kind == DELIVERY_TEST) {
-		delivery_forget(delivery); /* promised to nobody */
+		delivery_end_test(delivery);
 		return;
 	}
-	delivery_end_post(delivery);
 	delivery_enter(delivery, DELIVERY_RELEASING);
 }
 

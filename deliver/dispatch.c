@@ -148,7 +148,7 @@ dispatch_check_waiting(struct target *target, int64_t now)
 		if (now <= delivery->start_by_ms) {
 			if (delivery->number == 1)
 				return; /* first tries stand as they came */
-		} else if (target->dispatch->up) {
+		} else if (target->dispatch->up || delivery->kind == DELIVERY_TEST) {
 			delivery_release(delivery);
 		} else {
 			delivery_forget(delivery);
@@ -295,15 +295,23 @@ dispatch_take(struct dispatch *dispatch, struct payload *payload, const struct u
 		target_update(target);
 }
 
-void
+bool
 dispatch_test(struct dispatch *dispatch, struct payload *payload, const struct uuid *tenant,
     const struct ulid *webhook)
 {
 	struct target *target = target_get(dispatch, tenant, webhook, false);
-	struct delivery *delivery = delivery_new(target, payload, 1, 0, clock_mono_ms());
+	struct delivery *delivery;
 
+	if (target->ntests >= DISPATCH_TESTS_MAX)
+		return false;
+	target->ntests++;
+	delivery = delivery_new(target, payload, 1, 0, clock_mono_ms());
 	delivery->kind = DELIVERY_TEST;
-	target_update(target);
+	if (dispatch->draining)
+		delivery_release(delivery);
+	else
+		target_update(target);
+	return true;
 }
 
 void

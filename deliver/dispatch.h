@@ -61,8 +61,11 @@ void dispatch_take(struct dispatch *dispatch, struct payload *payload, const str
 void dispatch_waiting(
     struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook);
 
-/* Sends a test event to that webhook alone: one try, recorded, no more.  Takes no reference. */
-void dispatch_test(struct dispatch *dispatch, struct payload *payload, const struct uuid *tenant,
+#define DISPATCH_TESTS_MAX 4 /* test events of one webhook under way */
+
+/* Sends a test event to that webhook alone: one try, recorded, no more; false, and nothing is done,
+ * when there are too many under way.  Takes no reference. */
+bool dispatch_test(struct dispatch *dispatch, struct payload *payload, const struct uuid *tenant,
     const struct ulid *webhook);
 
 /* --- the end --- */

@@ -133,6 +133,7 @@ struct target {
 	size_t inflight;
 	size_t nwaiting;
 	size_t nretries;              /* of them, at the head of the list */
+	size_t ntests;                /* of POST …/test, in any state */
 	size_t nundecided;            /* failures that wait for fresh settings to be judged by */
 	struct delivery_list waiting; /* more attempts first, then as they came */
 	struct delivery_list posting;

@@ -147,7 +147,12 @@ test_send(struct call *call)
 	locator_suffix(suffix, &call->tenant);
 	locator_make(&locator, now, 0, suffix);
 	payload = payload_new(&parts, call->started_us);
-	dispatch_test(call->app->dispatch, payload, &call->tenant, &call->locator[0]);
+	if (!dispatch_test(call->app->dispatch, payload, &call->tenant, &call->locator[0])) {
+		payload_unref(payload);
+		call_problem(call, 429, "%d test events of this webhook are under way, the most",
+		    DISPATCH_TESTS_MAX);
+		return;
+	}
 	json_add_raw(call_body(call), payload->body.data, payload->body.len);
 	payload_unref(payload);
 	call_reply(call, 201);

@@ -12,6 +12,9 @@ diverted_problem(struct call *call, enum store_err err)
 {
 	if (err == STORE_STALE)
 		call_problem(call, 409, "the webhook is not active: it is disabled or suspended");
+	else if (err == STORE_LIMIT)
+		call_problem(call, 409, "the webhook's queue has --max-pending (%lld) events",
+		    (long long)call->app->config->max_pending);
 	else
 		app_problem_store(call, err,
 		    call->locator[1].s[0] != '\0' ? "webhook or diverted event" : "webhook");
@@ -152,7 +155,7 @@ void
 api_diverted_resend(struct call *call)
 {
 	diverted_resend(call->app->store, &call->tenant, &call->locator[0], &call->locator[1],
-	    diverted_on_resend, call);
+	    call->app->config->max_pending, diverted_on_resend, call);
 }
 
 static void
@@ -179,5 +182,5 @@ void
 api_diverted_resend_all(struct call *call)
 {
 	diverted_resend_all(call->app->store, &call->tenant, &call->locator[0], RESEND_MOST,
-	    diverted_on_resend_all, call);
+	    call->app->config->max_pending, diverted_on_resend_all, call);
 }

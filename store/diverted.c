@@ -19,6 +19,7 @@ struct diverted_op {
 	void *arg;
 	int64_t resent;
 	int64_t most;
+	int64_t max_pending;
 };
 
 static struct diverted_op *
@@ -187,6 +188,8 @@ diverted_outcome(enum answer answer, const redisReply *reply)
 		return err;
 	if (reply_is(reply, 0, "inactive"))
 		return STORE_STALE;
+	if (reply_is(reply, 0, "full"))
+		return STORE_LIMIT;
 	return reply_is(reply, 0, "ok") ? STORE_OK : STORE_MISSING;
 }
 
@@ -201,12 +204,13 @@ diverted_on_resend(void *arg, enum answer answer, const redisReply *reply)
 
 void
 diverted_resend(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
-    const struct ulid *event, diverted_end_fn *fn, void *arg)
+    const struct ulid *event, int64_t max_pending, diverted_end_fn *fn, void *arg)
 {
 	struct diverted_op *op = diverted_op_new(store, tenant, webhook, arg);
 	struct redis_cmd *cmd = diverted_cmd(op, "diverted_resend");
 
 	op->fn.end = fn;
+	redis_argi(cmd, max_pending);
 	redis_args(cmd, event->s);
 	redis_args(cmd, "");
 	redis_args(cmd, "");
@@ -220,6 +224,7 @@ diverted_send_step(struct diverted_op *op, const char *after, const char *last)
 {
 	struct redis_cmd *cmd = diverted_cmd(op, "diverted_resend");
 
+	redis_argi(cmd, op->max_pending);
 	redis_args(cmd, "");
 	redis_args(cmd, after);
 	redis_args(cmd, last);
@@ -241,8 +246,9 @@ diverted_on_step(void *arg, enum answer answer, const redisReply *reply)
 		diverted_send_step(op, at, reply_text(reply, 3, NULL));
 		return;
 	}
-	/* a webhook that became inactive on the way ends what was begun, and is no fault then */
-	if (err == STORE_STALE && op->resent > 0)
+	/* a webhook that became inactive on the way ends what was begun, and is no fault then; nor
+	 * is a queue that is full, which has room for the rest later */
+	if (err == STORE_LIMIT || (err == STORE_STALE && op->resent > 0))
 		op->fn.all(op->arg, STORE_OK, op->resent, false);
 	else
 		op->fn.all(op->arg, err, op->resent, *at == '\0');
@@ -251,11 +257,12 @@ diverted_on_step(void *arg, enum answer answer, const redisReply *reply)
 
 void
 diverted_resend_all(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
-    int64_t most, diverted_resend_all_fn *fn, void *arg)
+    int64_t most, int64_t max_pending, diverted_resend_all_fn *fn, void *arg)
 {
 	struct diverted_op *op = diverted_op_new(store, tenant, webhook, arg);
 
 	op->fn.all = fn;
 	op->most = most;
+	op->max_pending = max_pending;
 	diverted_send_step(op, "", "");
 }

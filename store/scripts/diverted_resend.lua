@@ -1,33 +1,38 @@
 -- Puts diverted events back into the queue, with their attempts counted afresh.
--- ARGV: tenant, webhook, one locator, '' and '', or '', the last locator of the step before ('' to
+-- ARGV: tenant, webhook, --max-pending, one locator, '' and '', or '', the last locator of the step before ('' to
 --       begin) and the last one of all ('' to ask for it).
--- Returns {'missing'}, {'inactive'} or {'ok', how many, the last one of this step ('' at the end), the
---       last one of all}.  At most 100 a step, and 4 MiB.
+-- Returns {'missing'}, {'inactive'}, {'full'} (the queue, before anything was resent) or {'ok', how
+--       many, the last one of this step ('' at the end), the last one of all}.  At most 100 a step,
+--       and 4 MiB, and no more than the queue takes.
 local STEP, BYTES_MAX = 100, 4 * 1024 * 1024
 local webhook = ARGV[2]
 local dv, dvx = p .. 'dv:' .. webhook, p .. 'dvx:' .. webhook
 local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'enabled', 'suspendedAt')
-if state[1] ~= ARGV[1] or (ARGV[3] ~= '' and redis.call('HEXISTS', dv, ARGV[3]) == 0) then
+if state[1] ~= ARGV[1] or (ARGV[4] ~= '' and redis.call('HEXISTS', dv, ARGV[4]) == 0) then
 	return { 'missing' }
 end
 if state[2] ~= '1' or state[3] ~= '0' then
 	return { 'inactive' }
 end
 
-local all, last = { ARGV[3] }, ARGV[5]
-if ARGV[3] == '' then
+local room = tonumber(ARGV[3]) - redis.call('ZCARD', p .. 'q:' .. webhook)
+local all, last = { ARGV[4] }, ARGV[6]
+if ARGV[4] == '' then
 	if last == '' then
 		last = redis.call('ZRANGE', dvx, -1, -1)[1]
 		if not last then
 			return { 'ok', '0', '', '' }
 		end
 	end
-	all = redis.call('ZRANGE', dvx, ARGV[4] == '' and '-' or '(' .. ARGV[4], '[' .. last, 'BYLEX',
+	all = redis.call('ZRANGE', dvx, ARGV[5] == '' and '-' or '(' .. ARGV[5], '[' .. last, 'BYLEX',
 		'LIMIT', 0, STEP)
+end
+if room <= 0 and all[1] then
+	return { 'full' }
 end
 local now, bytes, n, at = wait_score(now_ms()), 0, 0, ''
 for _, locator in ipairs(all) do
-	if bytes >= BYTES_MAX then
+	if bytes >= BYTES_MAX or n >= room then
 		break
 	end
 	local record = redis.call('HGET', dv, locator)

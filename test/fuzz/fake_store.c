@@ -387,8 +387,9 @@ diverted_delete(struct store *store, const struct uuid *tenant, const struct uli
 
 void
 diverted_resend(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
-    const struct ulid *event, diverted_end_fn *fn, void *arg)
+    const struct ulid *event, int64_t max_pending, diverted_end_fn *fn, void *arg)
 {
+	(void)max_pending;
 	diverted_delete(store, tenant, webhook, event, fn, arg);
 }
 
@@ -400,10 +401,11 @@ fake_run_resend_all(struct fake *fake)
 
 void
 diverted_resend_all(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
-    int64_t most, diverted_resend_all_fn *fn, void *arg)
+    int64_t most, int64_t max_pending, diverted_resend_all_fn *fn, void *arg)
 {
 	(void)store;
 	(void)tenant;
 	(void)most;
+	(void)max_pending;
 	fake_later(fake_run_resend_all, (void (*)(void))fn, arg, fake_err(webhook));
 }

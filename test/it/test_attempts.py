@@ -278,6 +278,38 @@ def test_a_test_event_that_fails_has_no_consequences(tenant, receiver, behaviour
     assert sink.ids()[1:] == [event["locator"]] * 2 and alerts.connections == 0
 
 
+def test_a_test_event_that_cannot_begin_is_recorded(alone, receiver, event):
+    """The only place is taken until long after the test event is out of date."""
+    hold = event()
+    busy, sink = receiver(default=Answer(after=hold)), receiver()
+    evhookd = alone(delivery_concurrency=1, delivery_timeout="2s", lease="3s")
+    tenant = Tenant(evhookd.client())
+    tenant.create(busy.url(), eventTypes=["busy"])
+    webhook = tenant.create(sink.url(), eventTypes=[])
+    tenant.publish("busy")
+    busy.wait_for(1)
+    locators = [expect(tenant.try_test(webhook), 201).json()["locator"] for _ in range(4)]
+    records = until_attempts(tenant, webhook, 4)
+    assert {r["eventLocator"] for r in records} == set(locators)
+    for record in records:
+        assert record["outcome"] == "failed" and record["failureTrigger"] == "timeout", record
+        assert record["failureMessage"] == "there was no room for it in time"
+    assert sink.connections == 0
+
+
+def test_four_test_events_of_a_webhook_may_be_under_way(tenant, receiver, event):
+    hold = event()
+    webhook = tenant.create(receiver(default=Answer(after=hold)).url())
+    for _ in range(4):
+        expect(tenant.try_test(webhook), 201)
+    answer = tenant.try_test(webhook)
+    assert "4 test events" in problem(answer, 429)["detail"] and answer.header("retry-after") == "1"
+    expect(tenant.try_test(tenant.create(receiver().url())), 201)
+    hold.set()
+    until_outcomes(tenant, webhook, *["delivered"] * 4)
+    until(lambda: tenant.try_test(webhook).status == 201, "there is room again")
+
+
 def test_testing_needs_an_active_webhook(tenant, receiver):
     sink = receiver(Answer(500))
     webhook = tenant.create(sink.url(), failureHandling=policy(suspend=True, divert=True))

@@ -273,6 +273,23 @@ def test_resending_needs_an_active_webhook(tenant, broken):
     assert len(tenant.diverted(webhook)) == 1 and len(sink.all()) == 1
 
 
+def test_resending_keeps_to_max_pending(alone, receiver, event):
+    """What a full queue does not take stays diverted."""
+    sink = receiver(*[Answer(500)] * 4, default=Answer(after=event()))
+    tenant = Tenant(alone(max_pending=2, drain_timeout="0s").client())
+    webhook = tenant.create(sink.url(), failureHandling=policy(divert=True))
+    for n in range(1, 5):
+        tenant.publish()
+        first, *rest = until_diverted(tenant, webhook, n)
+    tenant.publish()
+    sink.wait_for(5)
+    assert expect(tenant.try_resend_all(webhook), 200).json() == {"resent": 1, "completed": False}
+    assert expect(tenant.try_resend_all(webhook), 200).json() == {"resent": 0, "completed": False}
+    assert "--max-pending (2)" in problem(tenant.try_resend(webhook, rest[0]["eventLocator"]), 409)["detail"]
+    assert tenant.diverted(webhook) == rest
+    assert tenant.stats(webhook)["pending"] == 2
+
+
 def test_resending_all(tenant, broken, emptied):
     sink, webhook = broken(divert=True)
     locators = diverted_some(tenant, sink, webhook, 250)
