@@ -30,7 +30,7 @@ endpoint_copy(struct endpoint *to, const struct endpoint *from)
 void
 endpoint_clear(struct endpoint *endpoint)
 {
-	free(endpoint->url);
+	member_text_free(endpoint->url); /* may be all that it takes to send there */
 	member_text_free(endpoint->secret);
 	free(endpoint->tag);
 	headers_clear(&endpoint->headers);
@@ -82,6 +82,9 @@ endpoint_judge_tag(const struct endpoint *endpoint, const char *prefix, struct f
 void
 endpoint_write(const struct endpoint *endpoint, const char *key, unsigned parts, struct buf *out)
 {
+	static const struct headers none;
+	bool hide = (parts & ENDPOINT_HIDE) != 0;
+
 	json_key(out, key);
 	json_open(out, '{');
 	if (parts & ENDPOINT_PUBLIC) {
@@ -90,19 +93,19 @@ endpoint_write(const struct endpoint *endpoint, const char *key, unsigned parts,
 	}
 	if (parts & ENDPOINT_SECRET) {
 		json_key(out, "secret");
-		json_add_str(out, endpoint->secret);
-	}
-	if (parts & ENDPOINT_PUBLIC) {
+		json_add_str(out, hide ? "" : endpoint->secret);
 		json_key(out, "secureSsl");
 		json_add_bool(out, endpoint->secure_ssl);
+	}
+	if (parts & ENDPOINT_PUBLIC) {
 		json_key(out, "tag");
 		json_add_str(out, endpoint->tag);
-		json_key(out, "url");
-		json_add_str(out, endpoint->url);
 	}
 	if (parts & ENDPOINT_SECRET) {
+		json_key(out, "url");
+		json_add_str(out, endpoint->url);
 		json_key(out, "headers");
-		headers_write(&endpoint->headers, out);
+		headers_write(hide ? &none : &endpoint->headers, out);
 	}
 	json_close(out, '}');
 }

@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "base/rnd.h"
 
-#define BOX_VERSION "v1:"
+#define BOX_VERSION "v2:"
 #define BOX_VERSION_LEN 3
 #define BOX_HEAD_LEN (BOX_VERSION_LEN + SECRETBOX_ID_LEN + 1)
 #define BOX_NONCE_LEN 12
@@ -121,16 +121,23 @@ secretbox_id(const struct secretbox *box, size_t i)
 
 /* --- sealing --- */
 
-/* Sets the cipher up with key, nonce and the place as associated data. */
 static bool
-secretbox_start(EVP_CIPHER_CTX *ctx, const struct secretbox_key *key, const unsigned char *nonce,
-    const char *place, int encrypt)
+secretbox_bind(EVP_CIPHER_CTX *ctx, const char *text)
 {
 	int len;
 
+	return EVP_CipherUpdate(ctx, NULL, &len, (const unsigned char *)text, (int)strlen(text)) ==
+	       1;
+}
+
+/* Sets the cipher up with key, nonce and, as associated data, the form and the place. */
+static bool
+secretbox_start(EVP_CIPHER_CTX *ctx, const struct secretbox_key *key, const unsigned char *nonce,
+    enum secretbox_form form, const char *place, int encrypt)
+{
 	return EVP_CipherInit_ex2(ctx, EVP_aes_256_gcm(), key->bytes, nonce, encrypt, NULL) == 1 &&
-	       EVP_CipherUpdate(
-		   ctx, NULL, &len, (const unsigned char *)place, (int)strlen(place)) == 1;
+	       (form == SECRETBOX_V1 || secretbox_bind(ctx, BOX_VERSION)) &&
+	       secretbox_bind(ctx, place);
 }
 
 void
@@ -152,7 +159,7 @@ secretbox_seal(
 	body = raw + BOX_NONCE_LEN;
 	rnd_bytes(raw, BOX_NONCE_LEN);
 	ctx = EVP_CIPHER_CTX_new();
-	if (ctx == NULL || !secretbox_start(ctx, &box->keys[0], raw, place, 1) ||
+	if (ctx == NULL || !secretbox_start(ctx, &box->keys[0], raw, SECRETBOX_V2, place, 1) ||
 	    EVP_CipherUpdate(ctx, body, &len, text, (int)n) != 1 || (size_t)len != n ||
 	    EVP_CipherFinal_ex(ctx, body + n, &len) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, BOX_TAG_LEN, body + n) != 1)
@@ -171,15 +178,15 @@ secretbox_seal(
 
 /* raw: nonce, ciphertext, tag; decrypts in place.  False when the tag does not fit. */
 static bool
-secretbox_decrypt(
-    const struct secretbox_key *key, const char *place, unsigned char *raw, size_t size)
+secretbox_decrypt(const struct secretbox_key *key, enum secretbox_form form, const char *place,
+    unsigned char *raw, size_t size)
 {
 	unsigned char *body = raw + BOX_NONCE_LEN, *tag = raw + size - BOX_TAG_LEN;
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int len;
 	bool ok;
 
-	if (ctx == NULL || !secretbox_start(ctx, key, raw, place, 0))
+	if (ctx == NULL || !secretbox_start(ctx, key, raw, form, place, 0))
 		secretbox_die();
 	ok = EVP_CipherUpdate(ctx, body, &len, body, (int)(tag - body)) == 1 &&
 	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, BOX_TAG_LEN, tag) == 1 &&
@@ -189,8 +196,8 @@ secretbox_decrypt(
 }
 
 static enum secretbox_result
-secretbox_open_sealed(
-    const struct secretbox_key *key, const char *place, const char *text, size_t n, struct buf *out)
+secretbox_open_sealed(const struct secretbox_key *key, enum secretbox_form form, const char *place,
+    const char *text, size_t n, struct buf *out)
 {
 	enum secretbox_result result = SECRETBOX_DAMAGED;
 	unsigned char *raw;
@@ -201,7 +208,7 @@ secretbox_open_sealed(
 	raw = xmalloc(n);
 	size = base64_decode(raw, n, text, n);
 	if (size >= BOX_NONCE_LEN + BOX_TAG_LEN &&
-	    secretbox_decrypt(key, place, raw, (size_t)size)) {
+	    secretbox_decrypt(key, form, place, raw, (size_t)size)) {
 		buf_add(out, raw + BOX_NONCE_LEN, (size_t)size - BOX_NONCE_LEN - BOX_TAG_LEN);
 		result = SECRETBOX_OPEN;
 	}
@@ -210,14 +217,32 @@ secretbox_open_sealed(
 	return result;
 }
 
+enum secretbox_form
+secretbox_form(const char *sealed, size_t n)
+{
+	if (n >= BOX_VERSION_LEN && memcmp(sealed, "v1:", BOX_VERSION_LEN) == 0)
+		return SECRETBOX_V1;
+	if (n >= BOX_VERSION_LEN && memcmp(sealed, BOX_VERSION, BOX_VERSION_LEN) == 0)
+		return SECRETBOX_V2;
+	return SECRETBOX_PLAIN;
+}
+
+bool
+secretbox_is_current(const struct secretbox *box, const char *sealed, size_t n)
+{
+	return secretbox_form(sealed, n) == SECRETBOX_V2 && n > BOX_HEAD_LEN &&
+	       memcmp(sealed + BOX_VERSION_LEN, box->keys[0].id, SECRETBOX_ID_LEN) == 0;
+}
+
 enum secretbox_result
 secretbox_open(const struct secretbox *box, const char *place, const char *sealed, size_t n,
     struct buf *out, char id[SECRETBOX_ID_LEN + 1])
 {
+	enum secretbox_form form = secretbox_form(sealed, n);
 	const struct secretbox_key *key;
 
 	id[0] = '\0';
-	if (n < BOX_VERSION_LEN || memcmp(sealed, BOX_VERSION, BOX_VERSION_LEN) != 0) {
+	if (form == SECRETBOX_PLAIN) {
 		buf_add(out, sealed, n);
 		return SECRETBOX_OPEN;
 	}
@@ -228,5 +253,6 @@ secretbox_open(const struct secretbox *box, const char *place, const char *seale
 	key = secretbox_find(box, id);
 	if (key == NULL)
 		return SECRETBOX_NO_KEY;
-	return secretbox_open_sealed(key, place, sealed + BOX_HEAD_LEN, n - BOX_HEAD_LEN, out);
+	return secretbox_open_sealed(
+	    key, form, place, sealed + BOX_HEAD_LEN, n - BOX_HEAD_LEN, out);
 }

@@ -3,6 +3,7 @@
 #ifndef PROTO_SECRETBOX_H
 #define PROTO_SECRETBOX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/buf.h"
@@ -27,12 +28,18 @@ size_t secretbox_count(const struct secretbox *box);
 const char *secretbox_id(const struct secretbox *box, size_t i); /* of the i-th key, borrowed */
 
 /*
- * Appends what is to be stored instead of the text: "v1:<key id>:<base64 of nonce, ciphertext and
- * tag>".  The place (any text: which record of whom) is authenticated with it and must be the same
- * at opening.
+ * Appends what is to be stored instead of the text: "v2:<key id>:<base64 of nonce, ciphertext and
+ * tag>".  The place (any text: which record of whom) is authenticated with it, behind "v2:", and
+ * must be the same at opening.  In "v1:", which other texts were sealed as, it was the place alone.
  */
 void secretbox_seal(
     const struct secretbox *box, const char *place, const void *text, size_t n, struct buf *out);
+
+/* What a stored text is, by its beginning; without any it was never sealed. */
+enum secretbox_form { SECRETBOX_PLAIN, SECRETBOX_V1, SECRETBOX_V2 };
+enum secretbox_form secretbox_form(const char *sealed, size_t n);
+/* Whether it was sealed in the present form with the first key. */
+bool secretbox_is_current(const struct secretbox *box, const char *sealed, size_t n);
 
 enum secretbox_result {
 	SECRETBOX_OPEN,
@@ -41,7 +48,7 @@ enum secretbox_result {
 };
 
 /*
- * The way back; a text that does not begin with "v1:" was never sealed and is taken as it is.
+ * The way back; a text that was never sealed is taken as it is.
  * Appends to *out, which the caller wipes, when SECRETBOX_OPEN.  id gets the key's id, or "" when
  * there is none.
  */

@@ -124,12 +124,17 @@ bool webhook_is_active(const struct webhook *webhook); /* enabled and not suspen
 /* Whether it subscribes to that event type. */
 bool webhook_matches(const struct webhook *webhook, const char *type);
 
-/* Appends the WebhookResponse, without its closing brace when `open` (for added members). */
-void webhook_write(const struct webhook *webhook, struct buf *out, bool open);
+enum webhook_write {
+	WEBHOOK_WRITE_OPEN = 1, /* without the closing brace, for added members */
+	WEBHOOK_WRITE_HIDE = 2  /* with "" for secrets and {} for headers */
+};
+/* Appends the WebhookResponse. */
+void webhook_write(const struct webhook *webhook, struct buf *out, unsigned how);
 
 /*
  * The stored form, two JSON texts: `doc` (what anyone who operates Redis may see) and `secrets`
- * (secrets and headers of both endpoints, the previous secret).  Locator, tenant, version,
+ * (url, secureSsl, secret and headers of both endpoints, the previous secret: what is sent where is
+ * one piece, so that none of it can be exchanged for another's).  Locator, tenant, version,
  * enabled, suspendedAt and the times are stored beside them and not in them.
  */
 void webhook_store_doc(const struct webhook *webhook, struct buf *out);
@@ -137,9 +142,10 @@ void webhook_store_secrets(const struct webhook *webhook, struct buf *out);
 /*
  * The way back: 0, or -1 when the texts are not what was stored (the webhook is then only fit for
  * webhook_free()).  All rules but the egress rules are applied again, so whoever makes a rule
- * stricter must see to what is stored already.
+ * stricter must see to what is stored already.  `old`: as it was when url and secureSsl stood in
+ * `doc`; each form is refused as the other.
  */
 int webhook_load(struct webhook *webhook, const char *doc, size_t doc_len, const char *secrets,
-    size_t secrets_len);
+    size_t secrets_len, bool old);
 
 #endif

@@ -16,6 +16,9 @@ extern const struct shape webhook_shape_create;
 extern const struct shape webhook_shape_update;
 extern const struct shape webhook_shape_doc;     /* as webhook_store_doc() writes it */
 extern const struct shape webhook_shape_secrets; /* as webhook_store_secrets() writes it */
+/* As they were before. */
+extern const struct shape webhook_shape_old_doc;
+extern const struct shape webhook_shape_old_secrets;
 
 /* member.c: typed members of an object; absent, null or of another type leaves things alone. */
 void member_text(const struct json *object, const char *key, char **text); /* wipes the old one */
@@ -55,7 +58,11 @@ void endpoint_merge(struct endpoint *endpoint, const struct json *body);
 void endpoint_default_hmac(struct endpoint *endpoint, const struct json *body);
 /* A tag wants a secret. */
 void endpoint_judge_tag(const struct endpoint *endpoint, const char *prefix, struct faults *faults);
-enum endpoint_part { ENDPOINT_PUBLIC = 1, ENDPOINT_SECRET = 2 };
+enum endpoint_part {
+	ENDPOINT_PUBLIC = 1, /* hmacEnabled, tag */
+	ENDPOINT_SECRET = 2, /* secret, secureSsl, url, headers */
+	ENDPOINT_HIDE = 4    /* the secret as "", the headers as {} */
+};
 /* Writes the members of those parts as an object under that key. */
 void endpoint_write(
     const struct endpoint *endpoint, const char *key, unsigned parts, struct buf *out);

@@ -68,15 +68,17 @@ webhook_load_parts(struct webhook *webhook, const struct json *doc, const struct
 
 int
 webhook_load(struct webhook *webhook, const char *doc, size_t doc_len, const char *secrets,
-    size_t secrets_len)
+    size_t secrets_len, bool old)
 {
 	struct json_doc doc_json = {0}, secrets_json = {0};
 	int rc = -1;
 
-	if (webhook_load_parse(&doc_json, doc, doc_len, &webhook_shape_doc) == 0 &&
-	    webhook_load_parse(&secrets_json, secrets, secrets_len, &webhook_shape_secrets) == 0)
+	if (webhook_load_parse(
+		&doc_json, doc, doc_len, old ? &webhook_shape_old_doc : &webhook_shape_doc) == 0 &&
+	    webhook_load_parse(&secrets_json, secrets, secrets_len,
+		old ? &webhook_shape_old_secrets : &webhook_shape_secrets) == 0)
 		rc = webhook_load_parts(webhook, doc_json.root, secrets_json.root);
-	json_doc_clear(&doc_json);
+	json_doc_wipe(&doc_json); /* an old one has the url */
 	json_doc_wipe(&secrets_json);
 	return rc;
 }

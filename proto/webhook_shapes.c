@@ -91,54 +91,69 @@ static const struct property update_properties[] = {
 };
 const struct shape webhook_shape_update = SHAPE(update_properties);
 
-/* The stored forms */
+/* The stored forms: `doc` and `secrets`, and as they were when url and secureSsl stood in `doc` */
 
-static const struct property doc_endpoint_properties[] = {
-    {"hmacEnabled", shape_bool, NULL, REQUIRED},
-    {"secureSsl", shape_bool, NULL, REQUIRED},
-    {"tag", rule_tag, NULL, REQUIRED},
-    {"url", rule_url, NULL, REQUIRED},
-};
+/* clang-format off */
+#define DOC_ENDPOINT \
+	{ "hmacEnabled", shape_bool, NULL, REQUIRED }, \
+	{ "tag", rule_tag, NULL, REQUIRED }
+#define DOC_FAILURE(retry, alert) \
+	{ "triggers", rule_triggers, NULL, REQUIRED }, \
+	{ "retryStrategy", NULL, retry, OPTIONAL }, \
+	{ "alertEndpoint", NULL, alert, OPTIONAL }, \
+	{ "divert", shape_bool, NULL, REQUIRED }, \
+	{ "suspend", shape_bool, NULL, REQUIRED }
+#define DOC(endpoint, failure) \
+	{ "name", rule_name, NULL, REQUIRED }, \
+	{ "endpoint", NULL, endpoint, REQUIRED }, \
+	{ "failureHandling", NULL, failure, REQUIRED }, \
+	{ "eventTypes", rule_event_types, NULL, REQUIRED }, \
+	{ "useAutomationPlugin", shape_bool, NULL, REQUIRED }
+#define SECRETS_ENDPOINT \
+	{ "secret", rule_secret, NULL, REQUIRED }, \
+	{ "headers", rule_headers, NULL, REQUIRED }
+#define SECRETS(endpoint) \
+	{ "endpoint", NULL, endpoint, REQUIRED }, \
+	{ "alertEndpoint", NULL, endpoint, OPTIONAL }, \
+	{ "previousSecret", rule_secret, NULL, REQUIRED }, \
+	{ "previousUntil", rule_time, NULL, REQUIRED }
+#define DESTINATION \
+	{ "secureSsl", shape_bool, NULL, REQUIRED }, \
+	{ "url", rule_url, NULL, REQUIRED }
+/* clang-format on */
+
+static const struct property doc_endpoint_properties[] = {DOC_ENDPOINT};
 static const struct shape doc_endpoint_shape = SHAPE(doc_endpoint_properties);
+static const struct property doc_failure_properties[] = {
+    DOC_FAILURE(&retry_shape, &doc_endpoint_shape)};
+static const struct shape doc_failure_shape = SHAPE(doc_failure_properties);
+static const struct property doc_properties[] = {DOC(&doc_endpoint_shape, &doc_failure_shape)};
+const struct shape webhook_shape_doc = SHAPE(doc_properties);
 
+static const struct property secrets_endpoint_properties[] = {SECRETS_ENDPOINT, DESTINATION};
+static const struct shape secrets_endpoint_shape = SHAPE(secrets_endpoint_properties);
+static const struct property secrets_properties[] = {SECRETS(&secrets_endpoint_shape)};
+const struct shape webhook_shape_secrets = SHAPE(secrets_properties);
+
+static const struct property old_endpoint_properties[] = {DOC_ENDPOINT, DESTINATION};
+static const struct shape old_endpoint_shape = SHAPE(old_endpoint_properties);
 /* Documents written before the API was brought in line have the second pair of names. */
-static const struct property doc_retry_properties[] = {
+static const struct property old_retry_properties[] = {
     {"attempts", rule_attempts, NULL, OPTIONAL},
     {"interval", rule_interval, NULL, OPTIONAL},
     {"type", rule_retry_type, NULL, OPTIONAL},
     {"intervalSeconds", rule_interval, NULL, OPTIONAL},
     {"pattern", rule_retry_type, NULL, OPTIONAL},
 };
-static const struct shape doc_retry_shape = SHAPE(doc_retry_properties);
+static const struct shape old_retry_shape = SHAPE(old_retry_properties);
 
-static const struct property doc_failure_properties[] = {
-    {"triggers", rule_triggers, NULL, REQUIRED},
-    {"retryStrategy", NULL, &doc_retry_shape, OPTIONAL},
-    {"alertEndpoint", NULL, &doc_endpoint_shape, OPTIONAL},
-    {"divert", shape_bool, NULL, REQUIRED},
-    {"suspend", shape_bool, NULL, REQUIRED},
-};
-static const struct shape doc_failure_shape = SHAPE(doc_failure_properties);
+static const struct property old_failure_properties[] = {
+    DOC_FAILURE(&old_retry_shape, &old_endpoint_shape)};
+static const struct shape old_failure_shape = SHAPE(old_failure_properties);
+static const struct property old_doc_properties[] = {DOC(&old_endpoint_shape, &old_failure_shape)};
+const struct shape webhook_shape_old_doc = SHAPE(old_doc_properties);
 
-static const struct property doc_properties[] = {
-    {"name", rule_name, NULL, REQUIRED},
-    {"endpoint", NULL, &doc_endpoint_shape, REQUIRED},
-    {"failureHandling", NULL, &doc_failure_shape, REQUIRED},
-    {"eventTypes", rule_event_types, NULL, REQUIRED},
-    {"useAutomationPlugin", shape_bool, NULL, REQUIRED},
-};
-const struct shape webhook_shape_doc = SHAPE(doc_properties);
-
-static const struct property secret_endpoint_properties[] = {
-    {"secret", rule_secret, NULL, REQUIRED},
-    {"headers", rule_headers, NULL, REQUIRED},
-};
-static const struct shape secret_endpoint_shape = SHAPE(secret_endpoint_properties);
-
-static const struct property secrets_properties[] = {
-    {"endpoint", NULL, &secret_endpoint_shape, REQUIRED},
-    {"alertEndpoint", NULL, &secret_endpoint_shape, OPTIONAL},
-    {"previousSecret", rule_secret, NULL, REQUIRED},
-    {"previousUntil", rule_time, NULL, REQUIRED},
-};
-const struct shape webhook_shape_secrets = SHAPE(secrets_properties);
+static const struct property old_secrets_endpoint_properties[] = {SECRETS_ENDPOINT};
+static const struct shape old_secrets_endpoint_shape = SHAPE(old_secrets_endpoint_properties);
+static const struct property old_secrets_properties[] = {SECRETS(&old_secrets_endpoint_shape)};
+const struct shape webhook_shape_old_secrets = SHAPE(old_secrets_properties);

@@ -37,8 +37,11 @@ webhook_write_event_types(const struct webhook *webhook, struct buf *out)
 }
 
 void
-webhook_write(const struct webhook *webhook, struct buf *out, bool open)
+webhook_write(const struct webhook *webhook, struct buf *out, unsigned how)
 {
+	unsigned parts = ENDPOINT_PUBLIC | ENDPOINT_SECRET |
+			 ((how & WEBHOOK_WRITE_HIDE) != 0 ? ENDPOINT_HIDE : 0);
+
 	json_open(out, '{');
 	json_key(out, "locator");
 	json_add_str(out, webhook->locator.s);
@@ -46,15 +49,15 @@ webhook_write(const struct webhook *webhook, struct buf *out, bool open)
 	json_add_str(out, webhook->name);
 	json_key(out, "enabled");
 	json_add_bool(out, webhook->enabled);
-	endpoint_write(&webhook->endpoint, "endpoint", ENDPOINT_PUBLIC | ENDPOINT_SECRET, out);
-	failure_write(&webhook->failure, ENDPOINT_PUBLIC | ENDPOINT_SECRET, out);
+	endpoint_write(&webhook->endpoint, "endpoint", parts, out);
+	failure_write(&webhook->failure, parts, out);
 	webhook_write_suspension(webhook, out);
 	webhook_write_event_types(webhook, out);
 	webhook_write_time(out, "createdAt", webhook->created_at);
 	webhook_write_time(out, "updatedAt", webhook->updated_at);
 	json_key(out, "version");
 	json_add_int(out, webhook->version);
-	if (!open)
+	if ((how & WEBHOOK_WRITE_OPEN) == 0)
 		json_close(out, '}');
 }
 

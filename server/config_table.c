@@ -48,7 +48,7 @@ const struct config_option config_table[] = {
 	{ NULL, "data-dir", CONFIG_STRING, "DIR", "./evhook-data",
 	    "for the private redis-server", AT(data_dir), 0, 0, 0 },
 	{ NULL, "secrets-key", CONFIG_STRING, "FILE", NULL,
-	    "seals endpoint secrets; the first one given, all open", AT(secrets_key), 0, 0,
+	    "seals endpoint secrets, URLs; the first one, all open", AT(secrets_key), 0, 0,
 	    CONFIG_REPEAT | CONFIG_RELOAD },
 	{ NULL, "redis-timeout", CONFIG_TIME, "TIME", "5s",
 	    "for an answer of Redis", AT(redis_timeout_ms), 100, SECONDS(600), 0 },

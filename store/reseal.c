@@ -1,6 +1,6 @@
 /*
- * After a key was added or changed: walks over Redis' keys and seals anew what is plain or under
- * another key, so that a key which is not the first one can be taken away.
+ * After a key was added or changed: walks over Redis' keys and seals anew what is plain, in the
+ * earlier form or under another key, so that a key which is not the first one can be taken away.
  *
  *   SCAN -> for each webhook that it names: HMGET -> (not under the first key) webhook_reseal
  *   all answered -> a pause -> the next SCAN, until its cursor is 0 again
@@ -25,8 +25,10 @@ struct reseal {
 	char id[SECRETBOX_ID_LEN + 1];      /* the key that it seals with */
 	char done_id[SECRETBOX_ID_LEN + 1]; /* the key that all of it was sealed with */
 	bool running;
+	bool done;      /* nothing is left that is plain or in the earlier form and can be read */
 	size_t waiting; /* answers of this step that are still to come */
 	int64_t sealed, plain, unreadable;
+	int64_t failed; /* Redis refused it */
 };
 
 /* One webhook of a step. */
@@ -85,8 +87,15 @@ reseal_start(struct reseal *reseal)
 	memcpy(reseal->id, secretbox_id(box, 0), sizeof reseal->id);
 	strcpy(reseal->cursor, "0");
 	reseal->running = true;
-	reseal->sealed = reseal->plain = reseal->unreadable = 0;
+	reseal->done = false;
+	reseal->sealed = reseal->plain = reseal->unreadable = reseal->failed = 0;
 	reseal_step(reseal);
+}
+
+bool
+reseal_is_done(const struct reseal *reseal)
+{
+	return reseal->done;
 }
 
 void
@@ -128,13 +137,14 @@ reseal_on_rewritten(void *arg, enum answer answer, const redisReply *reply)
 static void
 reseal_finish(struct reseal *reseal)
 {
-	bool all = reseal->unreadable == 0;
+	bool all = reseal->unreadable + reseal->failed == 0;
 
 	reseal->running = false;
 	if (strcmp(reseal->id, secretbox_id(reseal->store->opts.secrets, 0)) != 0) {
 		reseal_start(reseal); /* the keys were changed on the way */
 		return;
 	}
+	reseal->done = reseal->failed == 0;
 	if (all)
 		memcpy(reseal->done_id, reseal->id, sizeof reseal->done_id);
 	log_begin(
@@ -143,7 +153,7 @@ reseal_finish(struct reseal *reseal)
 	log_str("key", reseal->id);
 	log_int("sealed", reseal->sealed);
 	if (!all)
-		log_int("unreadable", reseal->unreadable);
+		log_int("unreadable", reseal->unreadable + reseal->failed);
 	log_end();
 	if (reseal->plain > 0)
 		reseal_rewrite_aof(reseal);
@@ -215,7 +225,7 @@ reseal_on_written(void *arg, enum answer answer, const redisReply *reply)
 	if (answer == ANSWER_LOST)
 		reseal_stop(reseal);
 	else if (store_judge("webhook_reseal", answer, reply) != STORE_OK)
-		reseal->unreadable++;
+		reseal->failed++;
 	else if (reply->type == REDIS_REPLY_INTEGER)
 		reseal->sealed += reply->integer;
 	reseal_answered(reseal);
@@ -225,34 +235,29 @@ reseal_on_written(void *arg, enum answer answer, const redisReply *reply)
 static void
 reseal_write(struct reseal *reseal, struct webhook *webhook, const redisReply *fields)
 {
+	const redisReply *doc = fields->element[1], *secrets = fields->element[2];
 	struct store *store = reseal->store;
-	struct buf sealed = {0};
+	struct buf text = {0};
 	struct redis_cmd *cmd;
 
-	if (store_load_webhook(store, webhook, fields->element[1], fields->element[2]) !=
-	    STORE_OK) {
+	if (store_load_webhook(store, webhook, doc, secrets) != STORE_OK) {
 		reseal->unreadable++;
 		return;
 	}
-	if (fields->element[2]->str[0] == '{')
-		reseal->plain++;
-	store_seal_secrets(store, webhook, &sealed);
+	if (secretbox_form(secrets->str, secrets->len) != SECRETBOX_V2)
+		reseal->plain++; /* the url at least was */
 	cmd = store_script(store, "webhook_reseal", &webhook->tenant);
 	redis_args(cmd, webhook->locator.s);
-	redis_arg(cmd, fields->element[2]->str, fields->element[2]->len);
-	redis_arg(cmd, sealed.data, sealed.len);
-	buf_clear(&sealed);
+	redis_arg(cmd, doc->str, doc->len);
+	redis_arg(cmd, secrets->str, secrets->len);
+	webhook_store_doc(webhook, &text);
+	redis_arg(cmd, text.data, text.len);
+	buf_reset(&text);
+	store_seal_secrets(store, webhook, &text);
+	redis_arg(cmd, text.data, text.len);
+	buf_clear(&text);
 	reseal->waiting++;
 	redis_send(store->redis, cmd, reseal_on_written, reseal);
-}
-
-static bool
-reseal_is_due(const struct reseal *reseal, const char *secrets, size_t n)
-{
-	const char *id = secretbox_id(reseal->store->opts.secrets, 0);
-
-	return n <= 3 + SECRETBOX_ID_LEN || memcmp(secrets, "v1:", 3) != 0 ||
-	       memcmp(secrets + 3, id, SECRETBOX_ID_LEN) != 0;
 }
 
 static void
@@ -267,14 +272,18 @@ reseal_on_fields(void *arg, enum answer answer, const redisReply *reply)
 	if (answer == ANSWER_LOST) {
 		reseal_stop(reseal);
 	} else if (store_judge("HMGET", answer, reply) != STORE_OK) {
-		reseal->unreadable++;
+		if (reply != NULL && strncmp(reply->str, "WRONGTYPE", 9) == 0)
+			reseal->unreadable++; /* somebody's hand: nothing of ours is in it */
+		else
+			reseal->failed++;
 	} else if (reply_is_array(reply, 3)) {
 		tenant = reply_text(reply, 0, &tenant_len);
 		reply_text(reply, 1, &doc_len);
 		secrets = reply_text(reply, 2, &n);
 		webhook = webhook_new();
 		webhook->locator = item->locator;
-		if (doc_len > 0 && n > 0 && reseal_is_due(reseal, secrets, n) &&
+		if (doc_len > 0 && n > 0 &&
+		    !secretbox_is_current(reseal->store->opts.secrets, secrets, n) &&
 		    uuid_parse(&webhook->tenant, tenant, tenant_len) == 0)
 			reseal_write(reseal, webhook, reply);
 		webhook_free(webhook);

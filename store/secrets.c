@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/reseal.h"
 #include "store/store_internal.h"
 
 /* Two endpoints' headers and secrets as JSON: growing the buffer would leave copies behind. */
@@ -58,14 +59,45 @@ secrets_complain(
 	store->uncomplained = 0;
 }
 
+/*
+ * Whether a text that is plain, or sealed in the earlier form, may still be read: until all that is
+ * stored was sealed once.  Later such a text is not our work.  The earlier form did not hold the
+ * url, which stood readable beside it: put back, it would go wherever that says.
+ */
+static bool
+secrets_is_due(const struct store *store, enum secretbox_form form)
+{
+	return form == SECRETBOX_V2 || secretbox_count(store->opts.secrets) == 0 ||
+	       !reseal_is_done(store->reseal);
+}
+
+/* What was stored before there were keys may be in the earlier form too. */
+static int
+secrets_load(struct webhook *webhook, const redisReply *doc, enum secretbox_form form,
+    const struct buf *text)
+{
+	if (form != SECRETBOX_V1 &&
+	    webhook_load(webhook, doc->str, doc->len, text->data, text->len, false) == 0)
+		return 0;
+	if (form == SECRETBOX_V2)
+		return -1;
+	return webhook_load(webhook, doc->str, doc->len, text->data, text->len, true);
+}
+
 enum store_err
 store_load_webhook(
     struct store *store, struct webhook *webhook, const redisReply *doc, const redisReply *secrets)
 {
-	char id[SECRETBOX_ID_LEN + 1];
+	enum secretbox_form form = secretbox_form(secrets->str, secrets->len);
+	char id[SECRETBOX_ID_LEN + 1] = "";
 	struct buf place = {0}, text = {0};
 	const char *reason = NULL;
 
+	if (!secrets_is_due(store, form)) {
+		secrets_complain(
+		    store, webhook, "its secrets are not sealed as all others are", id);
+		return STORE_UNREADABLE;
+	}
 	secrets_place(&place, webhook);
 	buf_reserve(&text, secrets->len);
 	switch (secretbox_open(
@@ -77,8 +109,10 @@ store_load_webhook(
 		reason = "its secrets are damaged, or another webhook's";
 		break;
 	case SECRETBOX_OPEN:
-		if (webhook_load(webhook, doc->str, doc->len, text.data, text.len) != 0)
-			reason = "what is stored is not a webhook";
+		if (secrets_load(webhook, doc, form, &text) != 0)
+			reason = form == SECRETBOX_PLAIN
+				     ? "what is stored is not a webhook"
+				     : "what is stored beside its sealed secrets is not a webhook";
 		break;
 	}
 	mem_wipe(text.data, text.len);

@@ -1,9 +1,11 @@
--- Replaces the stored form of a webhook's secrets, unless it was written meanwhile.  The webhook
--- stays the same, so its version does too.
--- ARGV: webhook, the form that was read, the new one.  Returns 1 or 0.
+-- Replaces the stored form of a webhook, unless it was written meanwhile.  The webhook stays the
+-- same, so its version does too.
+-- ARGV: webhook, doc and secrets as they were read, doc and secrets as they are to be.
+-- Returns 1 or 0.
 local key = p .. 'wh:' .. ARGV[1]
-if redis.call('HGET', key, 'secrets') ~= ARGV[2] then
+local old = redis.call('HMGET', key, 'doc', 'secrets')
+if old[1] ~= ARGV[2] or old[2] ~= ARGV[3] then
 	return 0
 end
-redis.call('HSET', key, 'secrets', ARGV[3])
+redis.call('HSET', key, 'doc', ARGV[4], 'secrets', ARGV[5])
 return 1

@@ -27,7 +27,7 @@ fuzz_check_survives(const struct webhook *webhook)
 	struct buf response = {0};
 
 	fuzz_store(webhook, &doc, &secrets, &all);
-	FUZZ_CHECK(webhook_load(loaded, doc.data, doc.len, secrets.data, secrets.len) == 0);
+	FUZZ_CHECK(webhook_load(loaded, doc.data, doc.len, secrets.data, secrets.len, false) == 0);
 	fuzz_store(loaded, &doc2, &secrets2, &all2);
 	FUZZ_CHECK(all.len == all2.len && memcmp(all.data, all2.data, all.len) == 0);
 	FUZZ_CHECK(!webhook->endpoint.hmac_enabled || webhook->endpoint.secret[0] != '\0');

@@ -1,8 +1,9 @@
-"""Endpoint secrets and headers at rest: sealed with --secrets-key, rotated, and nowhere readable."""
+"""What endpoints are reached with, at rest: sealed with --secrets-key, rotated, nowhere readable."""
 
 import base64
 import hashlib
 import os
+import json
 import pathlib
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from api import UNKNOWN, Keys, Tenant, expect, problem, signature
 from client import DEADLINE
@@ -19,7 +21,9 @@ SECRET = "a-very-secret-signing-key-0001"
 TOKEN = "Bearer-token-of-the-endpoint-0002"
 ALERT_SECRET = "the-alert-endpoints-secret-0003"
 NEXT_SECRET = "the-secret-that-came-next-0004"
-ALL = (SECRET, TOKEN, ALERT_SECRET, NEXT_SECRET)
+PATH = "services-T00-B00-the-urls-own-token-0005"
+ALERT_PATH = "the-alert-urls-own-token-0006"
+ALL = (SECRET, TOKEN, ALERT_SECRET, NEXT_SECRET, PATH, ALERT_PATH)
 
 
 class Key:
@@ -34,6 +38,11 @@ class Key:
     def __str__(self):
         return str(self.path)
 
+    def seal_v1(self, place, text):
+        """As it was done before the url was sealed too."""
+        raw = b"twelve bytes" + AESGCM(self.bytes).encrypt(b"twelve bytes", text, place)
+        return f"v1:{self.id}:{base64.b64encode(raw).decode()}"
+
 
 @pytest.fixture
 def keys(tmp_path):
@@ -47,7 +56,7 @@ def create(tenant, url, **more):
         endpoint_hmacEnabled=True,
         endpoint_headers={"Authorization": [TOKEN]},
         failureHandling={
-            "alertEndpoint": {"url": "http://127.0.0.1:9/", "secret": ALERT_SECRET},
+            "alertEndpoint": {"url": f"http://127.0.0.1:9/{ALERT_PATH}", "secret": ALERT_SECRET},
         },
         **more,
     )
@@ -58,7 +67,36 @@ def stored(redis, tenant, webhook):
 
 
 def is_sealed_with(redis, tenant, webhook, key):
-    return stored(redis, tenant, webhook).startswith(f"v1:{key.id}:")
+    return stored(redis, tenant, webhook).startswith(f"v2:{key.id}:")
+
+
+def old_form(doc, secrets):
+    """The two stored texts, plain, as they were when url and secureSsl stood in the first."""
+    doc, secrets = json.loads(doc), json.loads(secrets)
+    for beside, sealed in (
+        (doc["endpoint"], secrets["endpoint"]),
+        (doc["failureHandling"]["alertEndpoint"], secrets["alertEndpoint"]),
+    ):
+        for name in ("url", "secureSsl"):
+            beside[name] = sealed.pop(name)
+    return json.dumps(doc), json.dumps(secrets)
+
+
+def place(tenant, webhook):
+    return f"webhook {tenant.locator} {webhook['locator']}".encode()
+
+
+def everything_in(client):
+    """All that Redis holds, by its own commands."""
+    read = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "list": lambda key: client.lrange(key, 0, -1),
+        "zset": lambda key: client.zrange(key, 0, -1),
+        "stream": client.xrange,
+        "none": lambda key: None,  # gone meanwhile
+    }
+    return str([(key, read[client.type(key)](key)) for key in client.scan_iter()])
 
 
 def delivers(tenant, sink, secret=SECRET):
@@ -82,7 +120,7 @@ def test_nothing_readable_is_in_redis_its_files_or_the_log(new_redis, new_evhook
     with redis.client.monitor() as monitor:
         server = new_evhookd(redis=redis, secrets_key=str(keys[0]))
         tenant = Tenant(server.client())
-        webhook = create(tenant, sink.url())
+        webhook = create(tenant, sink.url(f"/{PATH}"))
         delivers(tenant, sink)
         tenant.update(webhook, endpoint={"secret": NEXT_SECRET})
         delivers(tenant, sink, NEXT_SECRET)
@@ -100,6 +138,8 @@ def test_nothing_readable_is_in_redis_its_files_or_the_log(new_redis, new_evhook
     assert fetched["failureHandling"]["alertEndpoint"]["secret"] == ALERT_SECRET
     assert is_sealed_with(redis, tenant, webhook, keys[0])
     assert redis.client.hget("evhook:meta", "secretsKey") == keys[0].id
+    held = everything_in(redis.client)
+    assert webhook["locator"] in held and not [s for s in ALL if s in held]
     written = files_of(redis)
     assert webhook["locator"].encode() in written, "these are the files that hold it"
     command = pathlib.Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
@@ -111,23 +151,51 @@ def test_nothing_readable_is_in_redis_its_files_or_the_log(new_redis, new_evhook
     assert keys[0].bytes not in log and keys[0].bytes not in command
 
 
-def test_what_was_plain_becomes_sealed_also_in_the_append_only_file(
-    new_redis, new_evhookd, receiver, keys
+@pytest.mark.parametrize(
+    "form", ["plain", "plain in the earlier form", "sealed in the earlier form"]
+)
+def test_what_was_readable_becomes_sealed_also_in_the_append_only_file(
+    new_redis, new_evhookd, receiver, keys, form
 ):
     redis = new_redis(appendonly="yes", appendfsync="always")
     sink = receiver()
     server = new_evhookd(redis=redis)
     tenant = Tenant(server.client())
-    webhook = create(tenant, sink.url())
-    assert SECRET in stored(redis, tenant, webhook)
+    webhook = create(tenant, sink.url(f"/{PATH}"))
+    if form != "plain":
+        key = Keys(tenant).webhook(webhook["locator"])
+        doc, secrets = old_form(*redis.client.hmget(key, "doc", "secrets"))
+        if form == "sealed in the earlier form":
+            secrets = keys[0].seal_v1(place(tenant, webhook), secrets.encode())
+        redis.client.hset(key, mapping={"doc": doc, "secrets": secrets})
     server.stop()
-    assert SECRET.encode() in files_of(redis)
+    assert PATH.encode() in files_of(redis)
     server = new_evhookd(redis=redis, secrets_key=str(keys[0]))
     tenant = tenant.on(server.client())
     until(lambda: is_sealed_with(redis, tenant, webhook, keys[0]), "it is sealed")
     assert tenant.fetch(webhook) == webhook, "nothing about it changed"
     delivers(tenant, sink)
-    until(lambda: SECRET.encode() not in files_of(redis), "the files are free of it")
+    assert not [s for s in ALL if s in everything_in(redis.client)]
+    until(
+        lambda: not [s for s in ALL if s.encode() in files_of(redis)], "the files are free of it"
+    )
+
+
+def test_without_keys_the_earlier_form_is_read_and_written_anew(
+    new_redis, new_evhookd, receiver
+):
+    redis = new_redis()
+    sink = receiver()
+    tenant = Tenant(new_evhookd(redis=redis).client())
+    webhook = create(tenant, sink.url())
+    key = Keys(tenant).webhook(webhook["locator"])
+    doc, secrets = old_form(*redis.client.hmget(key, "doc", "secrets"))
+    redis.client.hset(key, mapping={"doc": doc, "secrets": secrets})
+    assert tenant.fetch(webhook) == webhook
+    delivers(tenant, sink)
+    tenant.update(webhook, name="another")
+    assert "url" not in redis.client.hget(key, "doc")
+    delivers(tenant, sink)
 
 
 def test_sealing_walks_over_everything(new_redis, new_evhookd, keys):
@@ -222,7 +290,7 @@ def test_what_cannot_be_opened_is_503_and_named_and_nothing_is_lost(
     other = create(tenant, sink.url(), eventTypes=["never"])
     was = stored(redis, tenant, webhook)
     bad = {
-        "no key": "v1:" + keys[1].id + was[11:],
+        "no key": "v2:" + keys[1].id + was[11:],
         "moved": stored(redis, tenant, other),
         "damaged": was[:-8] + "AAAAAAA=",
     }[how]
@@ -247,6 +315,77 @@ def test_what_cannot_be_opened_is_503_and_named_and_nothing_is_lost(
     sink.wait_for_events([locator])
     assert tenant.fetch(webhook) == webhook
     until_empty(redis.client, tenant, webhook)
+
+
+def tampered(how, redis, key, webhook, owner, other, evil):
+    """The two texts as somebody who can write to Redis might leave them, to get the headers."""
+    doc, secrets = redis.client.hmget(Keys(owner).webhook(webhook["locator"]), "doc", "secrets")
+    if how == "another url beside":
+        doc = json.loads(doc)
+        doc["endpoint"] |= {"url": evil, "secureSsl": True}
+        return json.dumps(doc), secrets
+    if how == "another secureSsl beside":
+        doc = json.loads(doc)
+        doc["endpoint"]["secureSsl"] = False
+        return json.dumps(doc), secrets
+    if how in ("another webhook's", "another tenant's"):
+        return redis.client.hmget(Keys(other[0]).webhook(other[1]["locator"]), "doc", "secrets")
+    sealed = {"secret": SECRET, "headers": {"Authorization": [TOKEN]}}
+    plain = {"endpoint": sealed, "previousSecret": "", "previousUntil": 0}
+    if how == "all of it plain":
+        sealed |= {"url": evil, "secureSsl": True}
+        return doc, json.dumps(plain)
+    doc = json.loads(doc)
+    doc["endpoint"] |= {"url": evil, "secureSsl": True}
+    if how == "plain in the earlier form":
+        return json.dumps(doc), json.dumps(plain)
+    assert how == "a copy from before the url was sealed"
+    return json.dumps(doc), key.seal_v1(place(owner, webhook), json.dumps(plain).encode())
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "another url beside",
+        "another secureSsl beside",
+        "another webhook's",
+        "another tenant's",
+        "all of it plain",
+        "plain in the earlier form",
+        "a copy from before the url was sealed",
+    ],
+)
+def test_whoever_writes_to_redis_cannot_have_headers_sent_elsewhere(
+    new_redis, new_evhookd, receiver, keys, how
+):
+    redis = new_redis()
+    sink, evil = receiver(), receiver()
+    server = new_evhookd(redis=redis, secrets_key=keys[0])
+    owner = Tenant(server.client())
+    thief = Tenant(server.client()) if how == "another tenant's" else owner
+    headers = {"Authorization": [TOKEN]}
+    webhook = owner.create(sink.url(), endpoint_headers=headers, eventTypes=["policy.issued"])
+    other = thief.create(evil.url(), eventTypes=["never"])
+    until(lambda: server.log_lines("sealed with the first key"), "what there was is sealed")
+    # the victim's headers are wanted at the other place, by the victim's webhook or one's own
+    stolen = how.startswith("another ") and how.endswith("'s")
+    at, of = ((thief, other), (owner, webhook)) if stolen else ((owner, webhook), (thief, other))
+    doc, secrets = tampered(how, redis, keys[0], at[1], at[0], of, evil.url())
+    key = Keys(at[0]).webhook(at[1]["locator"])
+    was = redis.client.hgetall(key)
+    redis.client.hset(key, mapping={"doc": doc, "secrets": secrets})
+    problem(at[0].try_fetch(at[1]), 503)
+    problem(at[0].try_update(at[1], {"name": "new"}), 503)
+    lines = server.log_lines("level=error", "cannot be read", at[1]["locator"])
+    assert lines and "reason=" in lines[0]
+    locator = at[0].publish(type="never" if stolen else "policy.issued")["locator"]
+    until(lambda: server.log_lines("level=error", "others="), "a delivery asks for it")
+    assert redis.client.zrange(Keys(at[0]).queue(at[1]["locator"]), 0, -1) == [locator]
+    assert sink.requests == [] and evil.requests == []
+    # put right, it goes where it belongs
+    redis.client.hset(key, mapping=was)
+    (evil if stolen else sink).wait_for_events([locator])
+    assert not [r for r in evil.requests if r.header("authorization")]
 
 
 def test_a_webhook_that_cannot_be_opened_can_be_deleted(new_redis, new_evhookd, keys):

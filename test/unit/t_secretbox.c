@@ -113,7 +113,7 @@ t_too_many_keys(void **state)
 static void
 t_format(void **state)
 {
-	static const char head[] = "v1:" ID_A ":";
+	static const char head[] = "v2:" ID_A ":", bound[] = "v2:" PLACE;
 	struct secretbox *box = t_box(KEY_A, KEY_B);
 	unsigned char key[32], raw[256], text[256];
 	struct buf sealed = {0};
@@ -130,7 +130,8 @@ t_format(void **state)
 	base64_decode(key, sizeof key, KEY_A, strlen(KEY_A));
 	assert_int_equal(EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, raw), 1);
 	assert_int_equal(
-	    EVP_DecryptUpdate(ctx, NULL, &len, (const unsigned char *)PLACE, strlen(PLACE)), 1);
+	    EVP_DecryptUpdate(ctx, NULL, &len, (const unsigned char *)bound, (int)strlen(bound)),
+	    1);
 	assert_int_equal(EVP_DecryptUpdate(ctx, text, &len, raw + 12, (int)n - 28), 1);
 	assert_memory_equal(text, TEXT, strlen(TEXT));
 	assert_int_equal(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 16, raw + n - 16), 1);
@@ -138,6 +139,39 @@ t_format(void **state)
 	EVP_CIPHER_CTX_free(ctx);
 	buf_clear(&sealed);
 	secretbox_free(box);
+}
+
+/* What was sealed in the earlier form, by Python's cryptography, opens; neither form opens as the
+ * other one. */
+static void
+t_earlier_form(void **state)
+{
+	static const char v1[] =
+	    "v1:" ID_A ":dHdlbHZlIGJ5dGVz0aeQmwco3989jlElv5yecqmlaEKN8PdPIu6mlpG2bof+K/G4veA=";
+	struct secretbox *box = t_box(KEY_A, NULL), *b = t_box(KEY_B, KEY_A);
+	struct buf old = {0}, sealed = {0};
+
+	(void)state;
+	buf_adds(&old, v1);
+	secretbox_seal(box, PLACE, TEXT, strlen(TEXT), &sealed);
+	assert_int_equal(secretbox_form(old.data, old.len), SECRETBOX_V1);
+	assert_int_equal(secretbox_form(sealed.data, sealed.len), SECRETBOX_V2);
+	assert_int_equal(secretbox_form(TEXT, strlen(TEXT)), SECRETBOX_PLAIN);
+	assert_int_equal(secretbox_form(v1, 2), SECRETBOX_PLAIN);
+	assert_true(secretbox_is_current(box, sealed.data, sealed.len));
+	assert_false(secretbox_is_current(b, sealed.data, sealed.len)); /* another key is first */
+	assert_false(secretbox_is_current(box, old.data, old.len));
+	assert_false(secretbox_is_current(box, TEXT, strlen(TEXT)));
+	assert_int_equal(t_open(box, PLACE, &old, ID_A), SECRETBOX_OPEN);
+	assert_int_equal(t_open(box, "webhook 1 3", &old, ID_A), SECRETBOX_DAMAGED);
+	old.data[1] = '2';
+	assert_int_equal(t_open(box, PLACE, &old, ID_A), SECRETBOX_DAMAGED);
+	sealed.data[1] = '1';
+	assert_int_equal(t_open(box, PLACE, &sealed, ID_A), SECRETBOX_DAMAGED);
+	buf_clear(&old);
+	buf_clear(&sealed);
+	secretbox_free(box);
+	secretbox_free(b);
 }
 
 /* The same text twice must not look the same: a nonce used again would betray the key stream. */
@@ -261,6 +295,7 @@ main(void)
 	    cmocka_unit_test(t_keys),
 	    cmocka_unit_test(t_too_many_keys),
 	    cmocka_unit_test(t_format),
+	    cmocka_unit_test(t_earlier_form),
 	    cmocka_unit_test(t_nonces),
 	    cmocka_unit_test(t_rotation),
 	    cmocka_unit_test(t_another_place),
