@@ -18,6 +18,7 @@
 #include "proto/jwt.h"
 #include "server/app.h"
 #include "server/auth_keys.h"
+#include "server/guard.h"
 #include "server/route.h"
 
 #define AUTH_TOKENS_MAX 1024 /* remembered; each takes a few times its own length */
@@ -174,6 +175,19 @@ auth_is_audited(const struct call *call)
 	       (call->app->auth->keys.n > 0 || strcmp(call->route->group, "events") != 0);
 }
 
+/* Without keys; false when it answered 403. */
+static bool
+auth_admit_anyone(struct call *call)
+{
+	const char *why = guard_fault(call, call->app->config->no_auth);
+
+	if (why == NULL)
+		return true;
+	call->app->auth->stats.forbidden++;
+	call_problem(call, 403, "%s", why);
+	return false;
+}
+
 bool
 auth_admit(struct call *call)
 {
@@ -194,6 +208,8 @@ auth_admit(struct call *call)
 		call->token = &token->jwt;
 		call->sub = arena_strndup(
 		    &call->arena, token->jwt.sub, strlen(token->jwt.sub)); /* outlives the token */
+	} else if (!auth_admit_anyone(call)) {
+		return false;
 	}
 	call->audit = auth_is_audited(call);
 	return true;

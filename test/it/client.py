@@ -103,7 +103,7 @@ class Client:
 
 def head(method, target, *headers):
     """The head of a request, as text for Raw.send()."""
-    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: api.test", *headers, "", ""])
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: localhost", *headers, "", ""])
 
 
 class Raw:

@@ -119,6 +119,18 @@ def server(shared, certs):
     shared.check()
 
 
+@pytest.fixture(scope="session")
+def open_server():
+    """An evhookd that lets everybody in, whatever the Host: the operator has said --no-auth."""
+    redis = RedisServer()
+    try:
+        evhookd = Evhookd(redis=redis, no_auth=True)
+        yield evhookd
+        evhookd.close()
+    finally:
+        redis.close()
+
+
 @pytest.fixture
 def redis(shared, certs):
     """A client of the shared redis-server."""

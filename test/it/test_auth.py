@@ -558,6 +558,99 @@ def test_with_a_key_any_address_may_be_listened_on(keys):
     assert done.returncode == 0, done.stderr
 
 
+# --- what a web page could do, without keys
+
+
+LOCAL = ["localhost", "LocalHost:8080", "127.0.0.1", "127.0.0.1:8080", "[::1]:80", "10.1.2.3", ""]
+FOREIGN = [
+    "evil.test",
+    "evil.test:8080",
+    "localhost.evil.test",
+    "127.0.0.1.evil.test",
+    "localhost.",
+    "127.1",
+    "2130706433",
+    "0x7f.0.0.1",
+    "a",
+]
+
+
+def ask(server, path, *fields, method="GET", version="1.1"):
+    with Raw(server.host, server.port) as raw:
+        raw.send("\r\n".join([f"{method} {path} HTTP/{version}", *fields, "", ""]))
+        return raw.read_response()
+
+
+PATH = f"/event/{TENANT}/webhooks/list"
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_without_keys_the_host_may_be_local(server, host):
+    expect(ask(server, PATH, f"Host: {host}"), 200)
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_without_keys_a_name_is_refused_that_may_lead_here_by_rebinding(server, open_server, host):
+    detail = problem(ask(server, PATH, f"Host: {host}"), 403)["detail"]
+    assert "Host" in detail and "--no-auth" in detail
+    expect(ask(open_server, PATH, f"Host: {host}"), 200)
+    expect(ask(server, "/healthz", f"Host: {host}"), 200)  # tells nothing
+
+
+def test_without_keys_and_without_a_host_it_is_no_browser(server):
+    expect(ask(server, PATH, version="1.0"), 200)
+
+
+@pytest.mark.parametrize("which", ["server", "open_server"])
+@pytest.mark.parametrize(
+    "status, host, fields",
+    [
+        (200, "localhost:8080", ["Origin: http://localhost:8080"]),
+        (200, "127.0.0.1:8080", ["Origin: http://127.0.0.1:8080", "Sec-Fetch-Site: same-origin"]),
+        (200, "[::1]", ["Origin: https://[::1]"]),
+        (200, "localhost", ["Origin: http://LOCALHOST"]),
+        (200, "localhost", ["Sec-Fetch-Site: none"]),
+        (200, "localhost", ["Sec-Fetch-Site: same-site"]),
+        (403, "localhost", ["Sec-Fetch-Site: cross-site"]),
+        (403, "localhost", ["Sec-Fetch-Site: Cross-Site", "Origin: http://localhost"]),
+        (403, "localhost", ["Origin: http://evil.test"]),
+        (403, "localhost", ["Origin: null"]),
+        (403, "localhost", ["Origin: "]),
+        (403, "localhost", ["Origin: http://localhost.evil.test"]),
+        (403, "localhost", ["Origin: http://localhost:3000", "Sec-Fetch-Site: same-site"]),
+        (403, "localhost:8080", ["Origin: http://127.0.0.1:8080"]),
+        (403, "127.0.0.1", ["Origin: http://192.168.1.1"]),
+        (403, "", ["Origin: http://"]),
+    ],
+)
+def test_without_keys_other_pages_are_refused(request, which, status, host, fields):
+    server = request.getfixturevalue(which)
+    for method, path in ("GET", PATH), ("POST", f"/event/{TENANT}/webhooks/{UNKNOWN}/test"):
+        response = ask(server, path, f"Host: {host}", *fields, method=method)
+        if status == 200:
+            assert response.status == (200 if method == "GET" else 404)
+        else:
+            assert "page" in problem(response, 403)["detail"]
+
+
+def test_behind_a_proxy_the_browser_knows_what_is_the_same(server, open_server):
+    """The proxy may have changed Host; --no-auth allows for it."""
+    fields = ["Host: 127.0.0.1:8080", "Origin: https://hooks.test", "Sec-Fetch-Site: same-origin"]
+    expect(ask(open_server, PATH, *fields), 200)
+    problem(ask(server, PATH, *fields), 403)
+
+
+def test_with_keys_the_token_is_enough(guarded):
+    token = guarded.key.all()
+    fields = ["Host: evil.test", "Origin: http://evil.test", "Sec-Fetch-Site: cross-site"]
+    expect(ask(guarded.evhookd, PATH, *fields, f"Authorization: Bearer {token}"), 200)
+
+
+def test_a_page_is_refused_behind_route_and_before_path(server):
+    problem(ask(server, "/nothing", "Host: evil.test"), 404)
+    problem(ask(server, "/event/x/webhooks/list", "Host: evil.test"), 403)
+
+
 # --- ./dev token
 
 

@@ -81,7 +81,7 @@ def test_a_client_that_dawdles_costs_no_delivery_its_time(new_redis, new_evhookd
     locators = tenant.publish_many(1)
     sink.wait_for(1)
     with Raw(evhookd.host, evhookd.port) as raw:
-        raw.send(f"POST {tenant.events_path} HTTP/1.1\r\nHost: a\r\n")
+        raw.send(f"POST {tenant.events_path} HTTP/1.1\r\nHost: localhost\r\n")
         evhookd.terminate()
         until(lambda: evhookd.log_lines("draining"), "it drains")
         release.set()

@@ -314,7 +314,7 @@ def test_chunked_requests_work(tenant, raw, pieces):
     body = json.dumps(tenant.body(name="chunked")).encode()
     fields = ["Content-Type: application/json", "Transfer-Encoding: chunked"]
     raw.send(head("POST", tenant.webhooks_path, *fields).encode() + pieces % (len(body), body))
-    assert raw.read_response().status == 201
+    assert raw.read_response().status == 200
     raw.send(head("GET", tenant.webhooks_path + "/list"))
     assert [w["name"] for w in raw.read_response().json()["items"]] == ["chunked"]
 
@@ -326,7 +326,7 @@ def test_a_chunk_for_each_byte_and_a_byte_at_a_time(tenant, raw):
     chunks = b"".join(b"1\r\n%c\r\n" % c for c in body) + b"0\r\n\r\n"
     for byte in head("POST", tenant.webhooks_path, *fields).encode() + chunks:
         raw.send(bytes([byte]))
-    assert raw.read_response().status == 201
+    assert raw.read_response().status == 200
     assert tenant.names() == ["bytes"]
 
 
@@ -352,10 +352,12 @@ def test_a_chunk_for_each_byte_and_a_byte_at_a_time(tenant, raw):
         "GET HTTPS://[::1]:8{p} HTTP/1.1\r\nHost: other\r\n\r\n",
     ],
 )
-def test_odd_but_valid_requests_are_answered(tenant, raw, request_head):
-    for _ in range(2):  # the connection stays in step
-        raw.send(request_head.replace("{p}", f"{tenant.webhooks_path}/list"))
-        assert raw.read_response().status == 200
+def test_odd_but_valid_requests_are_answered(open_server, request_head):
+    path = f"{Tenant(None).webhooks_path}/list"
+    with Raw(open_server.host, open_server.port) as raw:
+        for _ in range(2):  # the connection stays in step
+            raw.send(request_head.replace("{p}", path))
+            assert raw.read_response().status == 200
 
 
 @pytest.mark.parametrize("value", ["close", "Close", "x, close", "close ,x"])
@@ -378,7 +380,7 @@ def test_expect_100_continue(tenant, raw):
         assert raw.read_response().status == 200
         assert raw.read_response(no_body=True).status == 100
         raw.send(sent)
-        assert raw.read_response().status == 201
+        assert raw.read_response().status == 200
     assert tenant.names() == ["expected", "expected"]
 
 
@@ -396,7 +398,7 @@ def test_good_requests_before_a_bad_one_are_answered(tenant, raw):
     good = create(tenant, "first") + head("GET", f"{tenant.webhooks_path}/list").encode()
     bad = head("GET", "/healthz", "X-Request-Id: mine", "X : y").encode()
     raw.send(good + bad + create(tenant))
-    assert raw.read_response().status == 201
+    assert raw.read_response().status == 200
     assert [w["name"] for w in raw.read_response().json()["items"]] == ["first"]
     response = raw.read_response()
     assert problem(response, 400)["instance"] == "mine"
@@ -467,7 +469,7 @@ def test_a_body_of_just_the_limit_is_taken(tenant, raw):
     body = json.dumps(tenant.body()).encode().ljust(MIB)
     fields = ["Content-Type: application/json", f"Content-Length: {MIB}"]
     raw.send(head("POST", tenant.webhooks_path, *fields).encode() + body)
-    assert raw.read_response().status == 201
+    assert raw.read_response().status == 200
 
 
 # --- abuse
