@@ -127,7 +127,7 @@ list_write_item(struct list_flow *flow, const struct webhook_row *row)
 {
 	struct buf *out = call_body(flow->call);
 
-	webhook_write(row->webhook, out, flow->extended == 1);
+	webhook_write(row->webhook, out, flow->extended == 1 ? WEBHOOK_WRITE_OPEN : 0);
 	if (flow->extended == 1) {
 		list_write_stats(out, &row->counters);
 		json_close(out, '}');

@@ -13,6 +13,7 @@ struct webhook_flow {
 	struct json_doc doc;     /* the request's body */
 	struct webhook *webhook; /* as it is to be stored */
 	unsigned tries;
+	bool creates; /* and so is shown what was made for it, whatever its permissions */
 };
 
 static struct webhook_flow *
@@ -51,7 +52,8 @@ flow_reply_webhook(struct webhook_flow *flow, int status)
 	struct call *call = flow->call;
 
 	flow_set_etag(call, flow->webhook->version);
-	webhook_write(flow->webhook, call_body(call), false);
+	webhook_write(flow->webhook, call_body(call),
+	    flow->creates || call->reads_webhooks ? 0 : WEBHOOK_WRITE_HIDE);
 	flow_end(flow);
 	call_reply(call, status);
 }
@@ -77,6 +79,7 @@ api_webhook_create(struct call *call)
 		call_problem_faults(call, "the webhook cannot be created", &faults);
 		return;
 	}
+	flow->creates = true;
 	flow->webhook->tenant = call->tenant;
 	flow->webhook->created_at = rules.now_ms;
 	flow->webhook->updated_at = rules.now_ms;

@@ -230,6 +230,7 @@ auth_permit(struct call *call)
 	const struct jwt *jwt = call->token;
 
 	call->token = NULL; /* may be forgotten from here on */
+	call->reads_webhooks = jwt == NULL || jwt_has_permission(jwt, "webhooks", "read");
 	if (jwt == NULL)
 		return true;
 	if (!jwt_has_tenant(jwt, &call->tenant)) {

@@ -133,6 +133,7 @@ call_start(struct call *call, struct wire *wire)
 	call->nparams = 0;
 	call->sub = "";
 	call->token = NULL;
+	call->reads_webhooks = false;
 	call->audit = false;
 	call->close = wire_is_last(wire);
 	call->stays = wire->minor == 0 && !call->close;

@@ -31,7 +31,7 @@ fuzz_check_survives(const struct webhook *webhook)
 	fuzz_store(loaded, &doc2, &secrets2, &all2);
 	FUZZ_CHECK(all.len == all2.len && memcmp(all.data, all2.data, all.len) == 0);
 	FUZZ_CHECK(!webhook->endpoint.hmac_enabled || webhook->endpoint.secret[0] != '\0');
-	webhook_write(webhook, &response, false);
+	webhook_write(webhook, &response, 0);
 	FUZZ_CHECK(reference_json(response.data, response.len));
 	buf_clear(&doc);
 	buf_clear(&secrets);

@@ -252,6 +252,43 @@ def test_no_route_is_left_out():
     assert sorted(there) == sorted((m, p.replace(UNKNOWN, "{locator}")) for m, p, _, _ in ROUTES)
 
 
+def test_who_may_only_write_is_not_shown_secrets(guarded):
+    """But for those that the own create request gave, or had made."""
+    path = f"/event/{TENANT}/webhooks"
+    write = {"tenants": [TENANT], "permissions": ["webhooks.write"]}
+    both = {"tenants": [TENANT], "permissions": ["webhooks.write", "webhooks.read"]}
+    headers = {"X-Api-Key": ["header-value-0001", "header-value-0002"]}
+    endpoint = {"url": "http://127.0.0.1:9/", "hmacEnabled": True, "headers": headers}
+    alert = {"url": "http://127.0.0.1:9/", "secret": "alert-secret-0003", "headers": headers}
+    body = {
+        "name": "n",
+        "enabled": True,
+        "endpoint": endpoint,
+        "eventTypes": [],
+        "failureHandling": {"alertEndpoint": alert},
+    }
+    created = expect(guarded.request("POST", path, write, body=body), 200).json()
+    assert created["endpoint"]["secret"].startswith("whsec_")
+    assert created["endpoint"]["headers"] == headers
+    path += f"/{created['locator']}"
+    rename = {"name": "m"}
+    rotate = {"endpoint": {"secret": "the-next-secret-0004", "addHeaders": headers}}
+    for change in ({}, rename, rotate):
+        shown = expect(guarded.request("PATCH", path, write, body=change), 200).json()
+        for e in (shown["endpoint"], shown["failureHandling"]["alertEndpoint"]):
+            assert (e["secret"], e["headers"]) == ("", {})
+            assert e["url"] == endpoint["url"]
+        assert set(shown) == set(created) and set(shown["endpoint"]) == set(created["endpoint"])
+    stored = expect(guarded.request("PATCH", path, both, body={}), 200).json()
+    assert stored["name"] == "m", "nothing was lost by being left out"
+    assert stored["endpoint"]["secret"] == "the-next-secret-0004"
+    assert stored["endpoint"]["headers"] == headers
+    fetched = expect(guarded.request("GET", path, both), 200).json()
+    assert fetched == stored
+    assert fetched["failureHandling"]["alertEndpoint"]["secret"] == "alert-secret-0003"
+    expect(guarded.request("DELETE", path, write), 204)
+
+
 @pytest.mark.parametrize("method, path, needed, status", ROUTES)
 def test_which_tenants_a_token_is_for(guarded, method, path, needed, status):
     path = f"/event/{TENANT}{path}"

@@ -257,7 +257,7 @@ t_suspension(void **state)
 	help_assert_response_has(
 	    webhook, "'suspended':true,'suspendedAt':'2027-01-15T08:00:00.000Z'");
 
-	webhook_write(webhook, &out, true);
+	webhook_write(webhook, &out, WEBHOOK_WRITE_OPEN);
 	json_key(&out, "more");
 	json_add_int(&out, 1);
 	json_close(&out, '}');

@@ -173,7 +173,7 @@ help_response(const struct webhook *webhook)
 	struct buf out = {0};
 	char *text;
 
-	webhook_write(webhook, &out, false);
+	webhook_write(webhook, &out, 0);
 	text = buf_take(&out, NULL);
 	for (char *p = text; *p != '\0'; p++) {
 		if (*p == '"')
