@@ -88,6 +88,7 @@ delivery_count(struct delivery *delivery, bool in)
 	if (delivery->state == DELIVERY_WAITING) {
 		target->nwaiting += one;
 		target->nretries += delivery->number > 1 ? one : 0;
+		target->share->waiting += one;
 		dispatch->waiting += one;
 		dispatch->startable += target->is_ready ? one : 0;
 	} else if (delivery->state == DELIVERY_POSTING) {
@@ -420,6 +421,7 @@ delivery_on_post(void *arg, const struct post_result *result)
 		return;
 	}
 	delivery->duration_ms = now_us / 1000 - delivery->started_ms;
+	target->share->ended++;
 	target->dispatch->totals.ended++;
 	delivery_judge(delivery, result);
 	delivery_keep_response(delivery, result);

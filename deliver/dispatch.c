@@ -415,6 +415,22 @@ dispatch_stats(const struct dispatch *dispatch, struct dispatch_stats *stats)
 	stats->webhooks = HASH_COUNT(dispatch->targets);
 }
 
+void
+dispatch_load(
+    const struct dispatch *dispatch, const struct uuid *tenant, size_t *waiting, uint64_t *ended)
+{
+	const struct share *share = NULL;
+
+	if (tenant == NULL) {
+		*waiting = dispatch->waiting;
+		*ended = dispatch->totals.ended;
+		return;
+	}
+	HASH_FIND(hh, dispatch->shares, tenant->s, UUID_LEN, share);
+	*waiting = share == NULL ? 0 : share->waiting;
+	*ended = share == NULL ? 0 : share->ended;
+}
+
 const struct tally *
 dispatch_tally(const struct dispatch *dispatch)
 {

@@ -99,6 +99,10 @@ struct dispatch_stats {
 	size_t webhooks; /* known here */
 };
 void dispatch_stats(const struct dispatch *dispatch, struct dispatch_stats *stats);
+/* Deliveries that wait for a connection, and attempts on the wire that came to an end, of a tenant
+ * (NULL: of all); both 0 when nothing of it is here. */
+void dispatch_load(
+    const struct dispatch *dispatch, const struct uuid *tenant, size_t *waiting, uint64_t *ended);
 /* Borrowed. */
 const struct tally *dispatch_tally(const struct dispatch *dispatch);
 

@@ -91,6 +91,8 @@ struct share {
 	unsigned shard;
 	size_t targets; /* references */
 	size_t inflight;
+	size_t waiting;             /* deliveries for a connection */
+	uint64_t ended;             /* attempts on the wire */
 	TAILQ_HEAD(, target) ready; /* could start a delivery now */
 	TAILQ_HEAD(, target) full;  /* have no room for more in memory */
 	size_t nfull;

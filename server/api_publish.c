@@ -9,8 +9,8 @@
 #include "store/events.h"
 
 #define IDEMPOTENCY_KEY_MAX 256
-#define PUBLISH_STEP (64 * 1024) /* bytes of a body that are parsed at once: some milliseconds */
-#define PUBLISH_STEP_COST 16     /* as much work as so many deliveries */
+#define PUBLISH_STEP (64 * 1024)    /* bytes of a body that are parsed at once: some milliseconds */
+#define PUBLISH_BYTES_PER_COST 4096 /* so many are as much work as a delivery */
 
 struct publish_flow {
 	struct call *call;
@@ -83,13 +83,24 @@ publish_check_key(struct call *call, const char *key)
 	return -1;
 }
 
+/* For so many bytes of the body. */
+static void
+publish_wait(struct publish_flow *flow, size_t bytes, pace_go_fn *go)
+{
+	struct call *call = flow->call;
+
+	pace_enter(call->app->pace, &flow->wait, &call->tenant, 1 + bytes / PUBLISH_BYTES_PER_COST,
+	    go, flow);
+}
+
 void
 api_event_publish(struct call *call)
 {
 	struct publish_flow *flow = arena_alloc(&call->arena, sizeof *flow);
 
 	flow->call = call;
-	pace_enter(call->app->pace, &flow->wait, publish_begin, flow);
+	publish_wait(
+	    flow, call->body_len < PUBLISH_STEP ? call->body_len : PUBLISH_STEP, publish_begin);
 }
 
 static void
@@ -113,13 +124,10 @@ static void
 publish_parse(void *arg)
 {
 	struct publish_flow *flow = arg;
-	struct pace *pace = flow->call->app->pace;
-	int rc;
+	int rc = app_step_body(flow->call, &flow->doc, flow->parser, PUBLISH_STEP);
 
-	pace_charge(pace, PUBLISH_STEP_COST);
-	rc = app_step_body(flow->call, &flow->doc, flow->parser, PUBLISH_STEP);
 	if (rc > 0)
-		pace_enter(pace, &flow->wait, publish_parse, flow);
+		publish_wait(flow, PUBLISH_STEP, publish_parse);
 	else if (rc == 0)
 		publish_read(flow);
 }
@@ -221,7 +229,7 @@ publish_one(const struct publish_flow *flow, const struct publish_result *result
 	struct event_parts parts = publish_parts(flow, result, i);
 	struct payload *payload = NULL;
 
-	pace_charge(call->app->pace, event->ntargets);
+	pace_charge(call->app->pace, &call->tenant, event->ntargets);
 	for (size_t j = 0; j < event->ntargets; j++) {
 		const struct publish_target *target = &event->targets[j];
 

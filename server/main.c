@@ -166,15 +166,13 @@ server_fail(char *why)
 }
 
 static void
-server_on_pace(void *arg, struct pace_load *load)
+server_on_pace(void *arg, const struct uuid *tenant, struct pace_load *load)
 {
 	struct server *server = arg;
-	struct dispatch_stats stats = {0};
 
+	*load = (struct pace_load){0};
 	if (server->app.dispatch != NULL)
-		dispatch_stats(server->app.dispatch, &stats);
-	load->waiting = stats.waiting;
-	load->ended = stats.ended;
+		dispatch_load(server->app.dispatch, tenant, &load->waiting, &load->ended);
 }
 
 static void
