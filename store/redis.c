@@ -19,6 +19,7 @@
 
 #include <event2/dns.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rnd.h"
@@ -26,6 +27,7 @@
 
 #define REDIS_BACKOFF_MIN_MS 100
 #define REDIS_BACKOFF_MAX_MS 5000
+#define REDIS_STEADY_MS 1000 /* having been up that long makes the back-off short again */
 
 static void redis_enter(struct redis *redis, enum redis_state state);
 
@@ -219,7 +221,7 @@ redis_come_up(struct redis *redis)
 	}
 	free(redis->last_fault);
 	redis->last_fault = NULL;
-	redis->backoff_ms = REDIS_BACKOFF_MIN_MS;
+	redis->up_ms = clock_mono_ms();
 	redis->was_up = true;
 	if (redis->opts.on_up != NULL)
 		redis->opts.on_up(redis->opts.arg);
@@ -297,6 +299,8 @@ redis_finish_closing(struct redis *redis)
 	if (context != NULL)
 		redisAsyncFree(context); /* answers what is pending with NULL */
 	if (redis->was_up) {
+		if (clock_mono_ms() - redis->up_ms >= REDIS_STEADY_MS)
+			redis->backoff_ms = REDIS_BACKOFF_MIN_MS;
 		redis->was_up = false;
 		redis->totals.losses++;
 		if (redis->opts.on_down != NULL)
@@ -392,6 +396,12 @@ bool
 redis_is_up(const struct redis *redis)
 {
 	return redis->state == REDIS_UP;
+}
+
+const char *
+redis_fault(const struct redis *redis)
+{
+	return redis->last_fault == NULL ? "" : redis->last_fault;
 }
 
 void

@@ -42,6 +42,8 @@ struct redis *redis_new(const struct redis_opts *opts);
 /* Pending commands get ANSWER_LOST within the call. */
 void redis_free(struct redis *redis);
 bool redis_is_up(const struct redis *redis);
+/* Why it is not up, "" when that is not known; valid until the loop turns. */
+const char *redis_fault(const struct redis *redis);
 void redis_setup_done(struct redis *redis);
 void redis_setup_failed(struct redis *redis, const char *why);
 /* Drops the connection and makes a new one. */
@@ -55,8 +57,9 @@ void redis_arg(struct redis_cmd *cmd, const void *p, size_t n);
 void redis_args(struct redis_cmd *cmd, const char *s);
 size_t redis_cmd_size(const struct redis_cmd *cmd); /* bytes so far */
 void redis_argi(struct redis_cmd *cmd, int64_t n);
-/* EVALSHA of a script of store/scripts with one key; add the ARGV with redis_arg().  When Redis
- * does not know the script (NOSCRIPT: it did not run), it is loaded and the command repeated. */
+/* EVALSHA of a script of store/scripts with one key, or NULL; add the ARGV with redis_arg().  When
+ * Redis does not know the script (NOSCRIPT: it did not run), it is loaded and the command repeated.
+ */
 struct redis_cmd *redis_script(const char *name, const char *key);
 
 enum answer {
@@ -72,8 +75,8 @@ typedef void redis_fn(void *arg, enum answer answer, const redisReply *reply);
  * cannot be sent, also beyond 64 Ki commands or 256 MiB under way, is ANSWER_LOST. */
 void redis_send(struct redis *redis, struct redis_cmd *cmd, redis_fn *fn, void *arg);
 void redis_send_setup(struct redis *redis, struct redis_cmd *cmd, redis_fn *fn, void *arg);
-/* SUBSCRIBE; fn runs for each message with its channel and payload until redis_free().  For a
- * connection of its own, after each on_up. */
+/* SUBSCRIBE; fn runs for each message with its payload until redis_free().  For a connection of its
+ * own, as its on_setup: it is up when Redis confirms. */
 typedef void redis_message_fn(void *arg, const char *payload);
 void redis_subscribe(struct redis *redis, const char *channel, redis_message_fn *fn, void *arg);
 

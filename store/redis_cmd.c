@@ -89,8 +89,9 @@ redis_script(const char *name, const char *key)
 	cmd->script = script_find(name);
 	redis_args(cmd, "EVALSHA");
 	redis_arg(cmd, cmd->script->sha, sizeof cmd->script->sha - 1);
-	redis_arg(cmd, "1", 1);
-	redis_args(cmd, key);
+	redis_arg(cmd, key == NULL ? "0" : "1", 1);
+	if (key != NULL)
+		redis_args(cmd, key);
 	return cmd;
 }
 

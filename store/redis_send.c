@@ -126,11 +126,13 @@ redis_repeat_script(struct redis *redis, struct redis_cmd *cmd, const redisReply
 	return true;
 }
 
-/* Errors that mean that this server cannot serve us now, whatever we ask. */
+/* Errors that mean that this server cannot serve us now, whatever we ask; a right that is missing
+ * is found and named when connecting again. */
 static bool
-redis_is_unfit(const char *error)
+redis_is_unfit(const struct redis_cmd *cmd, const char *error)
 {
-	return strncmp(error, "READONLY", 8) == 0 || strncmp(error, "LOADING", 7) == 0 ||
+	return (cmd->script != NULL && strncmp(error, "NOPERM", 6) == 0) ||
+	       strncmp(error, "READONLY", 8) == 0 || strncmp(error, "LOADING", 7) == 0 ||
 	       strncmp(error, "MASTERDOWN", 10) == 0 || strncmp(error, "NOAUTH", 6) == 0;
 }
 
@@ -158,7 +160,7 @@ redis_on_reply(redisAsyncContext *context, void *data, void *arg)
 		if (redis_repeat_script(redis, cmd, reply))
 			return;
 		redis->totals.errors++;
-		if (redis_is_unfit(reply->str) && redis->state == REDIS_UP)
+		if (redis_is_unfit(cmd, reply->str) && redis->state == REDIS_UP)
 			redis_close(redis, reply->str);
 		cmd->fn(cmd->arg, ANSWER_ERROR, reply);
 	} else {
@@ -178,8 +180,10 @@ redis_on_message(redisAsyncContext *context, void *data, void *arg)
 	(void)context;
 	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
 		return;
-	if (reply->element[2]->type == REDIS_REPLY_STRING &&
-	    strcmp(reply->element[0]->str, "message") == 0)
+	if (redis->state == REDIS_SETTING_UP)
+		redis_setup_done(redis); /* it is the confirmation */
+	else if (reply->element[2]->type == REDIS_REPLY_STRING &&
+		 strcmp(reply->element[0]->str, "message") == 0)
 		redis->message_fn(redis->message_arg, reply->element[2]->str);
 }
 

@@ -32,7 +32,8 @@ struct store_opts {
 	int64_t redis_wait; /* replicas that must have a publish before it is acknowledged */
 	void (*on_up)(void *arg);
 	void (*on_down)(void *arg);
-	/* What is stored does not fit this program (schema, shards, secrets): it should end. */
+	/* At the start: what is stored does not fit this program (schema, shards, secrets), so it
+	 * should end.  What comes to be so later only keeps the store down. */
 	void (*on_misfit)(void *arg, const char *why);
 	/* Another instance or this one changed the webhook. */
 	void (*on_webhook_hint)(void *arg, const struct ulid *webhook);
@@ -46,6 +47,8 @@ struct store_opts {
 struct store *store_new(const struct store_opts *opts, const char **why);
 void store_free(struct store *store);
 bool store_is_up(const struct store *store);
+/* Why it is not up, in Redis' words or ours; NULL when it is, "" when that is not known. */
+const char *store_trouble(const struct store *store);
 /* Takes other keys into use (borrowed) and brings what is stored under the first of them. */
 void store_use_secrets(struct store *store, const struct secretbox *secrets);
 

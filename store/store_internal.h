@@ -17,11 +17,23 @@ struct store {
 	struct redis *redis;
 	struct publisher *publisher; /* gathers the publish requests of a turn */
 	struct redis *hints; /* the connection that is subscribed to the channel of changes */
-	char *warned;        /* what was warned about at the last connect, to say it once */
+	struct setup *setup;
 	struct reseal *reseal;
 	int64_t complained_ms; /* when the last unreadable webhook was named in the log ... */
 	int64_t uncomplained;  /* ... and how many were not since */
 };
+
+/* --- setup.c: whether this Redis will do --- */
+
+void setup_open(struct store *store);
+void setup_close(struct store *store);
+void setup_begin(void *store); /* connected: ends in redis_setup_done() or _failed() */
+void setup_done(struct store *store); /* up: looks again from time to time ... */
+void setup_over(struct store *store); /* ... until this */
+/* Other keys for secrets are in use. */
+void setup_tell_secrets(struct store *store);
+
+/* --- publish --- */
 
 /* The publish script's arguments: the head, then each request. */
 struct publish_request;

@@ -30,6 +30,7 @@ end
 if room <= 0 and all[1] then
 	return { 'full' }
 end
+need('HGET', 'HSET', 'ZADD', 'HDEL', 'ZREM')
 local now, bytes, n, at = wait_score(now_ms()), 0, 0, ''
 for _, locator in ipairs(all) do
 	if bytes >= BYTES_MAX or n >= room then
@@ -50,6 +51,6 @@ for _, locator in ipairs(all) do
 end
 if n > 0 then
 	wake(webhook, now)
-	redis.call('PUBLISH', CHANGES, 'due ' .. p)
+	redis.pcall('PUBLISH', CHANGES, 'due ' .. p) -- only a hint
 end
 return { 'ok', int(n), at == last and '' or at, last }

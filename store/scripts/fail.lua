@@ -23,6 +23,10 @@ if state[1] ~= ARGV[10] then
 end
 
 local now = now_ms()
+need('HSET', 'ZADD', 'ZREM', 'HDEL', 'HLEN', 'HEXISTS', 'HINCRBY', 'HMGET', 'HGET', 'RPUSH', 'LTRIM')
+if ARGV[15] == '1' then
+	need_channel()
+end
 local next_at = what == 'retry' and wait_score(now + ARGV[12] + 1) -- not too early
 if next_at then
 	redis.call('HSET', p .. 'rt:' .. webhook, locator, number .. ' ' .. copy)

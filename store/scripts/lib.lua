@@ -216,6 +216,24 @@ local function patterns_of(subs)
 	return patterns
 end
 
+-- Before the first write of a script that must not be left half done: the rights of this user, which
+-- were all there at connect, may have been taken away since.  The commands are those on keys that
+-- it calls from here on.
+local function need(...)
+	local key = p .. 'due'
+	for i = 1, select('#', ...) do
+		if not redis.acl_check_cmd((select(i, ...)), key) then
+			error({ err = 'NOPERM this user has lost a right: ' .. (select(i, ...)) })
+		end
+	end
+end
+
+local function need_channel()
+	if not redis.acl_check_cmd('PUBLISH', CHANGES, '') then
+		error({ err = 'NOPERM this user has lost a right: PUBLISH to ' .. CHANGES })
+	end
+end
+
 -- What publishing does for a webhook: its version, whether it delivers, and what becomes of an event
 -- that cannot be queued.  Kept for the subscriptions of an enabled webhook.
 local function subscribe(tenant, webhook, subs, version, suspended, fate)

@@ -188,7 +188,6 @@ for i = 1, #hooks do
 	end
 end
 
--- From here on it writes.
 local events = p .. 'ev:' .. tenant
 local out = { 'ok', leased }
 local locators = {}
@@ -307,9 +306,17 @@ local function deliver(list, locator, ms, i, request)
 	return concat(words, ' ')
 end
 
+need('XADD', 'XDEL', 'ZADD', 'LLEN', 'RPUSH', 'PEXPIRE')
+if idem ~= '' then
+	need('SET')
+end
 for i = 1, #lists do
 	lists[i].fate = lists[i].events > 0 and fate_of(lists[i])
+	if lists[i].events > 0 and not lists[i].fate then
+		need('HSET', 'HINCRBY', 'HLEN', 'HEXISTS', 'HMGET', 'HGET')
+	end
 end
+-- From here on it writes.
 local same -- the list whose fate was told last
 i = first
 while i <= last do

@@ -18,7 +18,7 @@ if back[1] then
 	redis.call('ZADD', p .. 'rq:' .. webhook, 'XX', unpack(back)) -- those that are retries
 	wake(webhook, now)
 	if ARGV[2] == '1' then
-		redis.call('PUBLISH', CHANGES, 'due ' .. p)
+		redis.pcall('PUBLISH', CHANGES, 'due ' .. p) -- only a hint
 	end
 end
 return #back / 2

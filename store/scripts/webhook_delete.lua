@@ -11,6 +11,8 @@ end
 if ARGV[3] ~= '' and ARGV[3] ~= old[2] then
 	return 'stale'
 end
+need('HDEL', 'ZREM', 'UNLINK')
+need_channel()
 for pattern in string.gmatch(old[3], '%S+') do
 	redis.call('HDEL', p .. 'sub:' .. tenant .. ':' .. pattern, webhook)
 end

@@ -22,6 +22,8 @@ else
 	end
 end
 
+need('HDEL', 'HSET', 'ZADD', 'EXISTS')
+need_channel()
 local version = int(expected + 1)
 local enabled, suspended_at = ARGV[5], ARGV[6]
 local subs = p .. 'sub:' .. tenant .. ':'
