@@ -38,7 +38,7 @@ struct redis {
 	struct event *timer; /* the back-off, the connect deadline or the oldest command's */
 	struct event *later; /* deferred work: setup, frees, answers for what was not sent */
 	int64_t backoff_ms;
-	int64_t up_ms; /* when it came up */
+	int64_t up_ms;                 /* when it came up */
 	struct redis_cmd_list pending; /* sent, in the order in which answers come */
 	struct redis_cmd_list unsent;  /* to be answered ANSWER_LOST at the next turn */
 	size_t npending;

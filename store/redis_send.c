@@ -126,14 +126,28 @@ redis_repeat_script(struct redis *redis, struct redis_cmd *cmd, const redisReply
 	return true;
 }
 
-/* Errors that mean that this server cannot serve us now, whatever we ask; a right that is missing
- * is found and named when connecting again. */
+static bool
+redis_begins(const char *error, const char *with)
+{
+	return strncmp(error, with, strlen(with)) == 0;
+}
+
+/* A right that is missing is found and named when connecting again. */
+static bool
+redis_is_forbidden(const char *error)
+{
+	return redis_begins(error, "NOPERM") ||
+	       redis_begins(error, "ERR The user executing the script") || /* Redis 7.0 */
+	       redis_begins(error, "ERR ACL failure in script");
+}
+
+/* Errors that mean that this server cannot serve us now, whatever we ask. */
 static bool
 redis_is_unfit(const struct redis_cmd *cmd, const char *error)
 {
-	return (cmd->script != NULL && strncmp(error, "NOPERM", 6) == 0) ||
-	       strncmp(error, "READONLY", 8) == 0 || strncmp(error, "LOADING", 7) == 0 ||
-	       strncmp(error, "MASTERDOWN", 10) == 0 || strncmp(error, "NOAUTH", 6) == 0;
+	return redis_begins(error, "READONLY") || redis_begins(error, "LOADING") ||
+	       redis_begins(error, "MASTERDOWN") || redis_begins(error, "NOAUTH") ||
+	       (cmd->script != NULL && redis_is_forbidden(error));
 }
 
 static void

@@ -27,7 +27,7 @@ struct store {
 
 void setup_open(struct store *store);
 void setup_close(struct store *store);
-void setup_begin(void *store); /* connected: ends in redis_setup_done() or _failed() */
+void setup_begin(void *store);        /* connected: ends in redis_setup_done() or _failed() */
 void setup_done(struct store *store); /* up: looks again from time to time ... */
 void setup_over(struct store *store); /* ... until this */
 /* Other keys for secrets are in use. */

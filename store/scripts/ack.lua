@@ -17,6 +17,7 @@ for i = 1, n do
 	end
 end
 if k > 0 then
+	need('ZREM', 'HDEL', 'RPUSH', 'LTRIM', 'HINCRBY', 'HSET')
 	redis.call('ZREM', queue, unpack(gone))
 	-- trimming makes copies before the first try too
 	if redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone)) > 0 then

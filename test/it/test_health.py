@@ -97,3 +97,24 @@ def test_both_reasons(alone):
     both = ["Redis does not answer", "draining"]
     until(lambda: ready(evhookd)[1]["reasons"] == both, "both reasons are named")
     evhookd.kill()
+
+
+@pytest.mark.parametrize(
+    "uri, options, reason",
+    [
+        ("redis://:wrong@127.0.0.1:{port}/0", {"requirepass": "right"}, "refuses the password"),
+        ("redis://127.0.0.1:{port}/0", {"requirepass": "right"}, "wants a password"),
+        ("redis://127.0.0.1:{port}/77", {}, "no database of that number"),
+        ("redis://127.0.0.1:{port}/0", {"replicaof": "127.0.0.1 1"}, "is a replica"),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
+def test_ready_says_what_is_wrong_with_redis(new_redis, new_evhookd, uri, options, reason):
+    password = options.pop("requirepass", None)
+    redis = new_redis(**options)
+    if password:
+        redis.config_set("requirepass", password)
+    evhookd = new_evhookd(redis=uri.format(port=redis.port), ready=False)
+    until(lambda: evhookd.status_of("/readyz") == 503, "it says so after a moment")
+    until(lambda: reason in str(ready(evhookd)), lambda: f"{reason}: {ready(evhookd)}")
+    assert "wrong" not in evhookd.stderr()

@@ -323,6 +323,32 @@ def test_another_number_of_shards_is_refused_at_start_with_one_line(new_redis, n
     expect(same.client().get("/readyz"), 200)
 
 
+def test_after_flushall_meta_is_written_again_and_others_still_refused(new_redis, new_evhookd):
+    redis = new_redis()
+    evhookd = new_evhookd(redis=redis, shards=16, log_level="info")
+    before = redis.client.hgetall("evhook:meta")
+    redis.client.flushall()
+    until(lambda: redis.client.hgetall("evhook:meta") == before, "it is written again")
+    one_line(evhookd, "evhook:meta", "FLUSHALL")
+    other = new_evhookd(redis=redis, shards=32, ready=False)
+    assert other.wait_exit() != 0
+    other.expect_death = True
+    expect(evhookd.client().get("/readyz"), 200)
+
+
+def test_other_shards_that_appear_while_it_runs_make_it_not_ready(new_redis, new_evhookd):
+    redis = new_redis()
+    evhookd = new_evhookd(redis=redis, shards=16, log_level="info")
+    redis.client.hset("evhook:meta", "shards", "32")
+    until(lambda: evhookd.status_of("/readyz") == 503, "it is not ready")
+    line = one_line(evhookd, "connection=redis ", "level=warn", "shards")
+    assert "16" in line and "32" in line
+    assert "--shards 32" in evhookd.client().get("/readyz").json()["reasons"][0]
+    assert redis.client.hget("evhook:meta", "shards") == "32"
+    redis.client.hset("evhook:meta", "shards", "16")
+    evhookd.wait_ready()
+
+
 @pytest.mark.parametrize(
     "options, word",
     [
