@@ -39,17 +39,24 @@ struct api_pages {
 	const char *key; /* of the items; NULL when the answer is an array */
 	int64_t offset;
 	int64_t count; /* at most so many; -1 for all */
+	bool more;     /* on return: there may be more than so many */
 };
 typedef int api_item_fn(void *arg, const struct json *item);
 int api_each(
     struct ctl *ctl, struct buf *path, struct api_pages *pages, api_item_fn *fn, void *arg);
+
+/* What a list command prints of a list without --count or --all. */
+#define LIST_COUNT 100
+/* The number from --count or --all: -1 for all. */
+int api_count(struct ctl *ctl, int64_t *count);
+/* Says on stderr that the list went on, and how to see more. */
+void api_say_more(int64_t shown);
 
 /* Pages through a list with --offset and --count, and prints it: JSON array or table. */
 struct api_listing {
 	const char *key;
 	const char *const *heads;   /* of the table; ends with NULL ... */
 	const char *const *members; /* ... and what of each item stands below them */
-	int64_t count;              /* without --count; -1 for all */
 };
 int api_list(struct ctl *ctl, struct buf *path, const struct api_listing *listing);
 

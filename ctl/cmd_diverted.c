@@ -30,7 +30,7 @@ cmd_diverted_list(struct ctl *ctl)
 	    "EVENT", "TYPE", "SINCE", "ATTEMPTS", "TRIGGER", "MESSAGE", NULL};
 	static const char *const members[] = {"eventLocator", "eventType", "failureTimestamp",
 	    "attempts", "failureTrigger", "failureMessage", NULL};
-	static const struct api_listing listing = {.heads = heads, .members = members, .count = -1};
+	static const struct api_listing listing = {.heads = heads, .members = members};
 
 	return cmd_diverted_list_of(ctl, "diverted", &listing);
 }
@@ -43,7 +43,7 @@ cmd_attempts(struct ctl *ctl)
 	static const char *const members[] = {"timestamp", "eventLocator", "eventType", "attempt",
 	    "outcome", "statusCode", "durationMs", "failureTrigger", "failureMessage", NULL};
 	static const struct api_listing listing = {
-	    .key = "items", .heads = heads, .members = members, .count = 50};
+	    .key = "items", .heads = heads, .members = members};
 
 	return cmd_diverted_list_of(ctl, "attempts", &listing);
 }

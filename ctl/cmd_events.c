@@ -15,7 +15,9 @@ struct follow {
 	struct ctl *ctl;
 	char *token;  /* of the page before; NULL to begin */
 	int64_t left; /* events still wanted; -1 for all */
-	bool more;    /* there are more at once */
+	int64_t shown;
+	bool more; /* there are more at once */
+	bool rest; /* of the last page something was left out */
 };
 
 /* A date, or a time ago, as a date; "" stays "". */
@@ -111,6 +113,7 @@ cmd_events_page(struct follow *follow, const char *since, const char *until)
 		api_query(&path, "startTimestamp", since[0] != '\0' ? since : NULL);
 		api_query(&path, "endTimestamp", until[0] != '\0' ? until : NULL);
 		api_query(&path, "type", ctl_get(ctl, "event-type"));
+		api_query(&path, "order", ctl_is(ctl, "newest") ? "desc" : NULL);
 	}
 	code = api_call(ctl, "GET", &path, NULL, NULL, &answer);
 	buf_clear(&path);
@@ -125,8 +128,10 @@ cmd_events_page(struct follow *follow, const char *since, const char *until)
 		event = event != NULL && event->type == JSON_ARRAY ? event->child : NULL;
 		for (; event != NULL && follow->left != 0; event = event->next) {
 			cmd_events_print(ctl, event);
+			follow->shown++;
 			follow->left -= follow->left > 0 ? 1 : 0;
 		}
+		follow->rest = event != NULL;
 		if (token != NULL && token->type == JSON_STRING) {
 			free(follow->token);
 			follow->token = xstrdup(token->str);
@@ -157,13 +162,15 @@ cmd_events_list(struct ctl *ctl)
 	int code = api_open(ctl);
 
 	if (code == CTL_OK)
-		code = ctl_int(ctl, "count", 1, INT32_MAX, &follow.left);
+		code = api_count(ctl, &follow.left);
 	if (code == CTL_OK)
 		code = cmd_events_time(ctl, "since", since);
 	if (code == CTL_OK)
 		code = cmd_events_time(ctl, "until", until);
-	if (code == CTL_OK)
+	if (code == CTL_OK && follow.left != 0)
 		code = cmd_events_pages(&follow, since, until);
+	if (code == CTL_OK && follow.left == 0 && (follow.rest || follow.more))
+		api_say_more(follow.shown);
 	free(follow.token);
 	return code;
 }

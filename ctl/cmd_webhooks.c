@@ -42,8 +42,7 @@ cmd_webhooks_list(struct ctl *ctl)
 	bool extended = ctl_is(ctl, "extended");
 	struct api_listing listing = {.key = "items",
 	    .heads = extended ? heads_extended : heads,
-	    .members = extended ? members_extended : members,
-	    .count = -1};
+	    .members = extended ? members_extended : members};
 	struct buf path = {0};
 	int code = api_open(ctl);
 

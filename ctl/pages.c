@@ -52,13 +52,33 @@ api_each(struct ctl *ctl, struct buf *path, struct api_pages *pages, api_item_fn
 		for (; item != NULL && code == CTL_OK; item = item->next) {
 			code = fn(arg, item);
 			pages->offset++;
-			if (pages->count > 0 && --pages->count == 0)
-				last = true;
+			if (pages->count < 0 || --pages->count > 0)
+				continue;
+			pages->more = !last || item->next != NULL;
+			last = true;
+			break;
 		}
 		api_clear(&answer);
 	}
 	path->len = len;
 	return code;
+}
+
+int
+api_count(struct ctl *ctl, int64_t *count)
+{
+	if (ctl_is(ctl, "all") && ctl_get(ctl, "count") != NULL)
+		return ctl_fail(CTL_USAGE, "--all and --count exclude each other");
+	*count = ctl_is(ctl, "all") ? -1 : LIST_COUNT;
+	return ctl_int(ctl, "count", 0, INT32_MAX, count);
+}
+
+void
+api_say_more(int64_t shown)
+{
+	fflush(stdout);
+	fprintf(stderr, "evhookctl: %lld shown, there are more: --count N, or --all\n",
+	    (long long)shown);
 }
 
 struct pages_listing {
@@ -89,12 +109,12 @@ int
 api_list(struct ctl *ctl, struct buf *path, const struct api_listing *listing)
 {
 	struct pages_listing list = {.listing = listing, .json = ctl_is(ctl, "json")};
-	struct api_pages pages = {.key = listing->key, .count = listing->count};
+	struct api_pages pages = {.key = listing->key};
 	int code = ctl_int(ctl, "offset", 0, INT32_MAX, &pages.offset);
 
 	list.table.heads = listing->heads;
 	if (code == CTL_OK)
-		code = ctl_int(ctl, "count", 0, INT32_MAX, &pages.count);
+		code = api_count(ctl, &pages.count);
 	if (code == CTL_OK)
 		code = api_each(ctl, path, &pages, pages_on_item, &list);
 	progress_end();
@@ -103,5 +123,7 @@ api_list(struct ctl *ctl, struct buf *path, const struct api_listing *listing)
 	else if (code == CTL_OK)
 		table_print(&list.table);
 	table_clear(&list.table);
+	if (code == CTL_OK && pages.more)
+		api_say_more((int64_t)list.n);
 	return code;
 }

@@ -16,7 +16,9 @@ const struct ctl_option ctl_options[] = {
 	{"help", NULL, NULL, NULL, "says what the command takes", false},
 	/* lists */
 	{"offset", "N", NULL, NULL, "leaves out the first N", false},
-	{"count", "N", NULL, NULL, "ends after N", false},
+	{"count", "N", NULL, NULL, "ends after N (lists: default 100)", false},
+	{"all", NULL, NULL, NULL, "to the end of the list", false},
+	{"newest", NULL, NULL, NULL, "the newest first", false},
 	{"event-type", "TYPE", NULL, NULL, "of this type only", true},
 	{"state", "STATE", NULL, NULL, "only active, enabled, disabled or suspended ones", false},
 	{"extended", NULL, NULL, NULL, "with counters", false},
@@ -79,7 +81,7 @@ const struct ctl_option ctl_options[] = {
 	"retry-interval retry-type divert suspend alert-url body"
 
 const struct ctl_command ctl_commands[] = {
-	{"webhooks list", "", "name event-type state extended offset count",
+	{"webhooks list", "", "name event-type state extended offset count all",
 	    "lists webhooks", 0, 0, cmd_webhooks_list},
 	{"webhooks get", "WEBHOOK", "", "shows a webhook", 1, 1, cmd_webhooks_get},
 	{"webhooks create", "[NAME URL TYPE...]", WEBHOOK_OPTIONS,
@@ -98,11 +100,11 @@ const struct ctl_command ctl_commands[] = {
 	    cmd_events_publish},
 	{"events get", "EVENT", "", "shows an event", 1, 1, cmd_events_get},
 	{"events request", "REQUEST", "", "shows the events of one request", 1, 1, cmd_events_request},
-	{"events list", "", "event-type since until count", "lists events, oldest first", 0, 0,
+	{"events list", "", "event-type since until newest count all", "lists events, oldest first", 0, 0,
 	    cmd_events_list},
 	{"events tail", "", "event-type since interval count", "follows events as they come", 0, 0,
 	    cmd_events_tail},
-	{"diverted list", "WEBHOOK", "offset count", "lists diverted events, oldest first", 1, 1,
+	{"diverted list", "WEBHOOK", "offset count all", "lists diverted events, oldest first", 1, 1,
 	    cmd_diverted_list},
 	{"diverted get", "WEBHOOK EVENT", "", "shows a diverted event", 2, 2, cmd_diverted_get},
 	{"diverted resend", "WEBHOOK EVENT...", "", "puts diverted events back into the queue", 2, 1000,
@@ -111,7 +113,7 @@ const struct ctl_command ctl_commands[] = {
 	    cmd_diverted_resend_all},
 	{"diverted delete", "WEBHOOK EVENT...", "", "deletes diverted events", 2, 1000,
 	    cmd_diverted_delete},
-	{"attempts", "WEBHOOK", "outcome event offset count", "lists attempts, newest first", 1, 1,
+	{"attempts", "WEBHOOK", "outcome event offset count all", "lists attempts, newest first", 1, 1,
 	    cmd_attempts},
 	{"why", "EVENT", "redis", "what happened to an event, webhook by webhook", 1, 1, cmd_why},
 	{"listen", "", "listen status delay secret-file register event-type count",

@@ -240,6 +240,16 @@ delivery_sign(const struct delivery *delivery, int64_t now_ms, char out[2 * SIGN
 	    body->len, out + SIGNATURE_LEN + 1);
 }
 
+/* The endpoint's own, but no longer than the process allows: leases are made for that. */
+static int64_t
+delivery_timeout_ms(const struct target *target)
+{
+	int64_t most = target->dispatch->opts.delivery_timeout_ms;
+	int64_t own = (int64_t)target->endpoint->timeout_seconds * 1000;
+
+	return own > 0 && own < most ? own : most;
+}
+
 #define DELIVERY_OWN_HEADERS 7
 
 void
@@ -257,7 +267,7 @@ delivery_start(struct delivery *delivery)
 	    .headers = headers,
 	    .body = delivery->payload->body.data,
 	    .body_len = delivery->payload->body.len,
-	    .timeout_ms = dispatch->opts.delivery_timeout_ms,
+	    .timeout_ms = delivery_timeout_ms(target),
 	};
 
 	headers[n++] = target->headers[0]; /* Content-Type first, as people expect it */

@@ -59,6 +59,9 @@ endpoint_merge(struct endpoint *endpoint, const struct json *body)
 	member_text(body, "tag", &endpoint->tag);
 	member_bool(body, "secureSsl", &endpoint->secure_ssl);
 	member_bool(body, "hmacEnabled", &endpoint->hmac_enabled);
+	if (member_is_null(body, "timeoutSeconds"))
+		endpoint->timeout_seconds = 0;
+	(void)member_uint(body, "timeoutSeconds", &endpoint->timeout_seconds);
 	endpoint_merge_secret(endpoint, body);
 	headers_merge(&endpoint->headers, json_get(body, "headers"), NULL);
 	headers_merge(
@@ -100,6 +103,11 @@ endpoint_write(const struct endpoint *endpoint, const char *key, unsigned parts,
 	if (parts & ENDPOINT_PUBLIC) {
 		json_key(out, "tag");
 		json_add_str(out, endpoint->tag);
+		json_key(out, "timeoutSeconds");
+		if (endpoint->timeout_seconds == 0)
+			json_add_null(out);
+		else
+			json_add_int(out, endpoint->timeout_seconds);
 	}
 	if (parts & ENDPOINT_SECRET) {
 		json_key(out, "url");

@@ -30,6 +30,7 @@ int64_t ulid_ms(const struct ulid *id);
  */
 #define LOCATOR_SUFFIX_LEN 12
 #define LOCATOR_SEQ_MAX 0xfffffu
+#define LOCATOR_MS_MAX INT64_C(0xffffffffffff)
 /* The last 12 characters: 8 from SHA-256 of the tenant's text form, 4 random.  out gets a NUL. */
 void locator_suffix(char out[LOCATOR_SUFFIX_LEN + 1], const struct uuid *tenant);
 /* Puts a locator together from a stream id and a suffix; seq <= LOCATOR_SEQ_MAX. */

@@ -54,6 +54,16 @@ member_uint(const struct json *object, const char *key, unsigned *n)
 }
 
 bool
+member_is_null(const struct json *object, const char *key)
+{
+	const struct json *member = object->child;
+
+	while (member != NULL && strcmp(member->key, key) != 0)
+		member = member->next;
+	return member != NULL && member->type == JSON_NULL;
+}
+
+bool
 member_is_true(const struct json *object, const char *key)
 {
 	bool truth = false;

@@ -257,6 +257,13 @@ rule_attempts(
 }
 
 void
+rule_timeout(
+    const struct shape_check *check, const char *prefix, const char *name, const struct json *value)
+{
+	(void)shape_int(check, prefix, name, value, 1, ENDPOINT_TIMEOUT_MAX);
+}
+
+void
 rule_interval(
     const struct shape_check *check, const char *prefix, const char *name, const struct json *value)
 {

@@ -20,6 +20,7 @@ shape_judge_fn rule_header_names; /* names to remove: any token will do */
 shape_judge_fn rule_triggers;
 shape_judge_fn rule_attempts;
 shape_judge_fn rule_interval;
+shape_judge_fn rule_timeout;
 shape_judge_fn rule_retry_type;
 
 shape_judge_fn rule_time; /* of a stored form: ms since 1970 */

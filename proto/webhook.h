@@ -17,6 +17,7 @@
 #define HEADER_VALUES_MAX 50  /* of an endpoint */
 #define HEADER_BYTES_MAX 8192 /* names (once per value, as sent) and values of an endpoint */
 #define RETRY_ATTEMPTS_MAX 10
+#define ENDPOINT_TIMEOUT_MAX 60 /* seconds */
 #define RETRY_INTERVAL_MAX 86400
 
 /* A header with its values in order. */
@@ -37,6 +38,7 @@ struct endpoint {
 	char *tag;    /* "" for none */
 	bool hmac_enabled;
 	bool secure_ssl;
+	unsigned timeout_seconds; /* of an attempt; 0: as long as the process has it */
 	struct headers headers;
 };
 

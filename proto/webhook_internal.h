@@ -24,6 +24,7 @@ extern const struct shape webhook_shape_old_secrets;
 void member_text(const struct json *object, const char *key, char **text); /* wipes the old one */
 void member_bool(const struct json *object, const char *key, bool *truth);
 bool member_uint(const struct json *object, const char *key, unsigned *n); /* whether it is there */
+bool member_is_null(const struct json *object, const char *key);           /* given as null */
 bool member_is_true(const struct json *object, const char *key);
 const struct json *member_object(const struct json *object, const char *key); /* or NULL */
 void member_text_set(char **text, const char *s); /* wipes and frees *text, copies s */

@@ -23,6 +23,7 @@ static const struct property create_endpoint_properties[] = {
     {"secureSsl", shape_bool, NULL, OPTIONAL},
     {"tag", rule_tag, NULL, OPTIONAL},
     {"headers", rule_headers, NULL, OPTIONAL},
+    {"timeoutSeconds", rule_timeout, NULL, OPTIONAL},
 };
 static const struct shape create_endpoint_shape = SHAPE(create_endpoint_properties);
 
@@ -54,6 +55,7 @@ const struct shape webhook_shape_create = SHAPE(create_properties);
 	{ "secret", rule_secret, NULL, OPTIONAL }, \
 	{ "secureSsl", shape_bool, NULL, OPTIONAL }, \
 	{ "tag", rule_tag, NULL, OPTIONAL }, \
+	{ "timeoutSeconds", rule_timeout, NULL, OPTIONAL }, \
 	{ "addHeaders", rule_headers, NULL, OPTIONAL }, \
 	{ "removeHeaders", rule_header_names, NULL, OPTIONAL }
 /* clang-format on */
@@ -96,6 +98,7 @@ const struct shape webhook_shape_update = SHAPE(update_properties);
 /* clang-format off */
 #define DOC_ENDPOINT \
 	{ "hmacEnabled", shape_bool, NULL, REQUIRED }, \
+	{ "timeoutSeconds", rule_timeout, NULL, OPTIONAL }, \
 	{ "tag", rule_tag, NULL, REQUIRED }
 #define DOC_FAILURE(retry, alert) \
 	{ "triggers", rule_triggers, NULL, REQUIRED }, \

@@ -81,7 +81,8 @@ struct event_list_flow {
 static int
 event_list_from_token(struct event_list_flow *flow, const char *token)
 {
-	static const char *const others[] = {"startTimestamp", "endTimestamp", "type", "pageSize"};
+	static const char *const others[] = {
+	    "startTimestamp", "endTimestamp", "type", "pageSize", "order"};
 	struct call *call = flow->call;
 	struct faults faults = {0};
 
@@ -98,32 +99,53 @@ event_list_from_token(struct event_list_flow *flow, const char *token)
 	return -1;
 }
 
+/* Where it begins and ends, in the order that was asked for; end_ms is -1 without an end. */
+static void
+event_list_set_range(struct paging *paging, int64_t start_ms, int64_t end_ms)
+{
+	if (start_ms < 0)
+		start_ms = 0;
+	if (!paging->newest_first) {
+		paging->position.ms = start_ms;
+		paging->end_ms = end_ms;
+		return;
+	}
+	paging->end_ms = start_ms > 0 ? start_ms : -1;
+	paging->exclusive = end_ms >= 0;
+	paging->position.ms = end_ms >= 0 ? end_ms : LOCATOR_MS_MAX;
+	paging->position.seq = end_ms >= 0 ? 0 : LOCATOR_SEQ_MAX;
+}
+
 static int
 event_list_from_filters(struct event_list_flow *flow)
 {
 	struct call *call = flow->call;
 	struct paging *paging = &flow->paging;
 	const char *type = call_query(call, "type", 0);
-	int64_t page_size = PAGE_SIZE_DEFAULT, start = 0;
+	const char *order = call_query(call, "order", 0);
+	int64_t page_size = PAGE_SIZE_DEFAULT, start = 0, end = -1;
 	struct faults faults = {0};
 
 	paging->tenant = call->tenant;
-	paging->end_ms = -1;
 	if (call_query_time(call, "startTimestamp", &start) != 0 ||
-	    call_query_time(call, "endTimestamp", &paging->end_ms) != 0 ||
+	    call_query_time(call, "endTimestamp", &end) != 0 ||
 	    call_query_int(call, "pageSize", 1, PAGE_SIZE_MAX, &page_size) != 0)
 		return -1;
-	if (type != NULL && !eventtype_valid(type, strlen(type))) {
+	if (type != NULL && !eventtype_valid(type, strlen(type)))
 		faults_add(&faults, "", "type", "is not an event type");
+	if (order != NULL && strcmp(order, "asc") != 0 && strcmp(order, "desc") != 0)
+		faults_add(&faults, "", "order", "must be asc or desc");
+	if (faults.count > 0) {
 		call_problem_faults(call, "a parameter cannot be used", &faults);
 		return -1;
 	}
 	if (type != NULL)
 		snprintf(paging->type, sizeof paging->type, "%s", type);
 	paging->page_size = (unsigned)page_size;
-	paging->position.ms = start < 0 ? 0 : start;
-	if (call_query(call, "endTimestamp", 0) != NULL && paging->end_ms < 1)
-		paging->end_ms = 1; /* no event is so old, and nothing ends before 0-0 */
+	if (call_query(call, "endTimestamp", 0) != NULL && end < 1)
+		end = 1; /* no event is so old, and nothing ends before 0-0 */
+	paging->newest_first = order != NULL && strcmp(order, "desc") == 0;
+	event_list_set_range(paging, start, end);
 	return 0;
 }
 
@@ -171,6 +193,7 @@ api_event_list(struct call *call)
 	    .tenant = call->tenant,
 	    .after = flow->paging.position,
 	    .exclusive = flow->paging.exclusive,
+	    .newest_first = flow->paging.newest_first,
 	    .end_ms = flow->paging.end_ms,
 	    .type = flow->paging.type,
 	    .page_size = flow->paging.page_size,

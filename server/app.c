@@ -8,21 +8,29 @@
 
 #define APP_VALUES_MAX 20000 /* of a body; no valid one has so many */
 
+/* A byte order mark before JSON may be passed over (RFC 8259, 8.1): its length, or 0. */
+static size_t
+app_mark_len(const struct call *call)
+{
+	return call->body_len >= 3 && memcmp(call->body, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+}
+
 static void
 app_problem_json(struct call *call, struct json_doc *doc, const struct json_error *error)
 {
 	json_doc_clear(doc);
 	call_problem(call, 400, "the body is not valid JSON: %s (line %zu, offset %zu)",
-	    error->text, error->line, error->offset);
+	    error->text, error->line, error->offset + app_mark_len(call));
 }
 
 int
 app_parse_body(struct call *call, struct json_doc *doc, size_t keep)
 {
+	size_t skip = app_mark_len(call);
 	struct json_error error;
 
 	*doc = (struct json_doc){.most = APP_VALUES_MAX};
-	if (json_parse(doc, call->body, call->body_len, keep, &error) == 0)
+	if (json_parse(doc, call->body + skip, call->body_len - skip, keep, &error) == 0)
 		return 0;
 	app_problem_json(call, doc, &error);
 	return -1;
@@ -31,8 +39,10 @@ app_parse_body(struct call *call, struct json_doc *doc, size_t keep)
 struct json_parser *
 app_begin_body(struct call *call, struct json_doc *doc, size_t keep)
 {
+	size_t skip = app_mark_len(call);
+
 	*doc = (struct json_doc){.most = APP_VALUES_MAX};
-	return json_begin(doc, call->body, call->body_len, keep);
+	return json_begin(doc, call->body + skip, call->body_len - skip, keep);
 }
 
 int

@@ -1,9 +1,5 @@
 #!/usr/bin/python3
-"""Makes server/openapi_json.c of doc/openapi.yaml: openapi_json.py doc/openapi.yaml >…
-
-Only whoever changes the document needs it (./dev openapi): its output is in the tree, so that
-building takes no Python.
-"""
+"""Makes openapi_json.c of doc/openapi.yaml, when evhookd is built: openapi_json.py doc/openapi.yaml >…"""
 
 import json
 import sys
@@ -11,7 +7,7 @@ import sys
 import yaml
 
 HEAD = """\
-/* The description of the API as JSON: made of doc/openapi.yaml by ./dev openapi. */
+/* The description of the API as JSON: made of doc/openapi.yaml. */
 #include "server/openapi_json.h"
 
 /* clang-format off */

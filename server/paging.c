@@ -1,7 +1,7 @@
 /*
- * Paging tokens.  In the clear a token reads "1 <tenant> <ms>-<seq> <exclusive> <end> <size>
- * <type>". It grants nothing: whoever may list the tenant's events may use it, and it is checked
- * against the tenant of the path.  The last word is a check sum.
+ * Paging tokens.  In the clear a token reads "1 (or 2: the newest first) <tenant> <ms>-<seq>
+ * <exclusive> <end> <size> <type>". It grants nothing: whoever may list the tenant's events may use
+ * it, and it is checked against the tenant of the path.  The last word is a check sum.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,9 +34,10 @@ void
 paging_write(const struct paging *paging, struct buf *out)
 {
 	char text[TOKEN_TEXT_MAX], sum[SUM_LEN + 1], encoded[BASE64_LEN(TOKEN_TEXT_MAX) + 1];
-	int n = snprintf(text, sizeof text, "1 %s %lld-%u %d %lld %u %s", paging->tenant.s,
-	    (long long)paging->position.ms, paging->position.seq, paging->exclusive,
-	    (long long)paging->end_ms, paging->page_size, paging->type);
+	int n =
+	    snprintf(text, sizeof text, "%d %s %lld-%u %d %lld %u %s", paging->newest_first ? 2 : 1,
+		paging->tenant.s, (long long)paging->position.ms, paging->position.seq,
+		paging->exclusive, (long long)paging->end_ms, paging->page_size, paging->type);
 
 	paging_sum(text, (size_t)n, sum);
 	n += snprintf(text + n, sizeof text - (size_t)n, " %s", sum);
@@ -70,7 +71,7 @@ paging_read(struct paging *paging, const char *token)
 {
 	char text[TOKEN_TEXT_MAX + 1], tenant[UUID_LEN + 1];
 	long long ms, end_ms;
-	unsigned seq, exclusive, page_size;
+	unsigned form, seq, exclusive, page_size;
 	int at = 0;
 	char sum[SUM_LEN + 1];
 	ssize_t len = paging_decode(token, text) - SUM_LEN - 1; /* without the sum */
@@ -82,9 +83,9 @@ paging_read(struct paging *paging, const char *token)
 	if (text[len] != ' ' || strcmp(text + len + 1, sum) != 0)
 		return -1;
 	text[len] = '\0';
-	if (sscanf(text, "1 %36s %15lld-%7u %1u %15lld %4u %n", tenant, &ms, &seq, &exclusive,
-		&end_ms, &page_size, &at) != 6 ||
-	    at == 0)
+	if (sscanf(text, "%1u %36s %15lld-%7u %1u %15lld %4u %n", &form, tenant, &ms, &seq,
+		&exclusive, &end_ms, &page_size, &at) != 7 ||
+	    at == 0 || form < 1 || form > 2)
 		return -1;
 	if (uuid_parse(&paging->tenant, tenant, strlen(tenant)) != 0 || ms < 0 ||
 	    seq > LOCATOR_SEQ_MAX || exclusive > 1 || end_ms < -1 || end_ms == 0 || page_size < 1 ||
@@ -95,6 +96,7 @@ paging_read(struct paging *paging, const char *token)
 	paging->position.ms = ms;
 	paging->position.seq = seq;
 	paging->exclusive = exclusive == 1;
+	paging->newest_first = form == 2;
 	paging->end_ms = end_ms;
 	paging->page_size = page_size;
 	snprintf(paging->type, sizeof paging->type, "%s", text + at);

@@ -11,8 +11,9 @@
 struct paging {
 	struct uuid tenant;
 	struct stream_id position;
-	bool exclusive; /* the entry at the position was given out already */
-	int64_t end_ms; /* exclusive; -1 for none */
+	bool exclusive;    /* the entry at the position was given out already */
+	bool newest_first; /* it goes back from the position */
+	int64_t end_ms; /* where it ends: exclusive, or inclusive when it goes back; -1 for none */
 	unsigned page_size;
 	char type[EVENTTYPE_MAX + 1]; /* "" for all */
 };

@@ -195,11 +195,12 @@ events_list(struct store *store, const struct events_query *query, events_list_f
 	redis_args(cmd, query->tenant.s);
 	events_arg_id(cmd, &query->after, query->exclusive);
 	if (query->end_ms >= 0)
-		events_arg_id(cmd, &end, true);
+		events_arg_id(cmd, &end, !query->newest_first);
 	else
-		redis_args(cmd, "+");
+		redis_args(cmd, query->newest_first ? "-" : "+");
 	redis_args(cmd, query->type);
 	redis_argi(cmd, query->page_size);
 	redis_argi(cmd, LIST_LOOKS_MAX);
+	redis_args(cmd, query->newest_first ? "XREVRANGE" : "XRANGE");
 	redis_send(store->redis, cmd, events_on_list, op);
 }

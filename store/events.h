@@ -94,8 +94,9 @@ struct events_query {
 	struct uuid tenant;
 	struct stream_id after; /* exclusive when `exclusive`, else inclusive */
 	bool exclusive;
-	int64_t end_ms;   /* exclusive; -1 for none */
-	const char *type; /* "" for all */
+	bool newest_first; /* goes back from `after` */
+	int64_t end_ms;    /* exclusive, or inclusive when it goes back; -1 for none */
+	const char *type;  /* "" for all */
 	unsigned page_size;
 };
 

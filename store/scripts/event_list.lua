@@ -1,18 +1,18 @@
 -- One page of a tenant's events.
 -- ARGV: tenant, from and to (stream ids, with "(" when exclusive), type ('' for all), page size,
---       entries looked at at most.
+--       entries looked at at most, XRANGE or XREVRANGE (then from is the later one).
 -- Returns {id of the last entry looked at ('' for none), '1' when there are more, entries…}.  Entries
 -- beyond so many bytes, returned or only looked at, are left for the next page.
 local BYTES_MAX = 8 * 1024 * 1024
 local LOOKED_MAX = 32 * 1024 * 1024
 local CHUNK = 16 -- read at once: each may be large
 local events = p .. 'ev:' .. ARGV[1]
-local from, to, event_type = ARGV[2], ARGV[3], ARGV[4]
+local from, to, event_type, range = ARGV[2], ARGV[3], ARGV[4], ARGV[7]
 local page, looks = tonumber(ARGV[5]), tonumber(ARGV[6])
 local out = { '', '0' }
 local found, bytes, looked = 0, 0, 0
 while looks > 0 do
-	local entries = redis.call('XRANGE', events, from, to, 'COUNT', math.min(looks, CHUNK))
+	local entries = redis.call(range, events, from, to, 'COUNT', math.min(looks, CHUNK))
 	if not entries[1] then
 		return out
 	end
@@ -36,7 +36,7 @@ while looks > 0 do
 		end
 	end
 end
-if redis.call('XRANGE', events, from, to, 'COUNT', 1)[1] then
+if redis.call(range, events, from, to, 'COUNT', 1)[1] then
 	out[2] = '1'
 end
 return out

@@ -22,6 +22,7 @@ fuzz_check_again(const struct paging *paging)
 	FUZZ_CHECK(again.position.ms == paging->position.ms);
 	FUZZ_CHECK(again.position.seq == paging->position.seq);
 	FUZZ_CHECK(again.exclusive == paging->exclusive && again.end_ms == paging->end_ms);
+	FUZZ_CHECK(again.newest_first == paging->newest_first);
 	FUZZ_CHECK(again.page_size == paging->page_size);
 	FUZZ_CHECK(strcmp(again.type, paging->type) == 0);
 	for (const char *s = buf_str(&token); *s != '\0'; s++)
@@ -80,6 +81,7 @@ fuzz_write_any(const uint8_t *data, size_t size)
 	paging.position.ms = (int64_t)(n[0] % (uint64_t)MS_MAX);
 	paging.position.seq = (uint32_t)(n[1] & LOCATOR_SEQ_MAX);
 	paging.exclusive = n[1] >> 63 != 0;
+	paging.newest_first = (n[1] >> 62 & 1) != 0;
 	paging.end_ms = (int64_t)(n[2] % (uint64_t)MS_MAX) - 1;
 	if (paging.end_ms == 0)
 		paging.end_ms = -1; /* a list never ends there */

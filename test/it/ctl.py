@@ -35,14 +35,16 @@ class Ctl:
             text=True,
         )
 
-    def run(self, *args, code=OK, input=None, env=None):
-        """Its standard output, after a check of the exit code; errors are kept in .said."""
+    def run(self, *args, code=OK, input=None, env=None, more=False):
+        """Its standard output, after a check of the exit code; errors are kept in .said.
+        more: a list is to say that it goes on."""
         stdin = subprocess.DEVNULL if input is None else subprocess.PIPE
         process = self.start(*args, env=env, stdin=stdin)
         out, self.said = process.communicate(input, timeout=3 * DEADLINE)
         assert not TROUBLE.search(self.said.encode()), self.said
         assert process.returncode == code, f"{args}: {process.returncode}\n{out}\n{self.said}"
-        assert bool(self.said) == (code != OK), self.said
+        assert bool(self.said) == (code != OK or more), self.said
+        assert not more or "shown, there are more: --count N, or --all" in self.said
         return out
 
     def json(self, *args, **more):

@@ -85,16 +85,20 @@ def test_webhooks_are_listed_over_pages_and_by_filters(ctl, tenant):
     for n in range(103):
         tenant.create(name=f"w{n}", enabled=n != 5, eventTypes=["a" if n < 3 else "b"])
     names = [f"w{n}" for n in range(103)]
-    table = rows(ctl.run("webhooks", "list"))
+    table = rows(ctl.run("webhooks", "list", "--all"))
     assert sorted(row[1] for row in table) == sorted(names)
-    assert sorted(w["name"] for w in ctl.json("webhooks", "list")) == sorted(names)
-    part = ctl.json("webhooks", "list", "--offset", 1, "--count", 101)
-    assert part == ctl.json("webhooks", "list")[1:102]
+    everything = ctl.json("webhooks", "list", "--all")
+    assert sorted(w["name"] for w in everything) == sorted(names)
+    part = ctl.json("webhooks", "list", "--offset", 1, "--count", 101, more=True)
+    assert part == everything[1:102]
+    assert ctl.json("webhooks", "list", more=True) == everything[:100]
+    assert ctl.json("webhooks", "list", "--count", 103) == everything
+    ctl.run("webhooks", "list", "--count", 3, "--all", code=USAGE)
     assert len(ctl.json("webhooks", "list", "--event-type", "a")) == 3
     assert [w["name"] for w in ctl.json("webhooks", "list", "--state", "disabled")] == ["w5"]
     assert ctl.json("webhooks", "list", "--state", "suspended") == []
     assert [w["name"] for w in ctl.json("webhooks", "list", "--name", "w7")] == ["w7"]
-    assert "stats" in ctl.json("webhooks", "list", "--extended", "--count", 1)[0]
+    assert "stats" in ctl.json("webhooks", "list", "--extended", "--count", 1, more=True)[0]
 
 
 def test_names_cannot_steer_the_terminal(ctl, tenant):
@@ -122,7 +126,8 @@ def test_events_are_published_and_shown(ctl, tenant):
     listed = ctl.lines("events", "list")
     assert [e["locator"] for e in listed] == tenant.all_events()
     assert ctl.lines("events", "list", "--event-type", "x") == [request]
-    assert ctl.lines("events", "list", "--count", 1) == listed[:1]
+    assert ctl.lines("events", "list", "--count", 1, more=True) == listed[:1]
+    assert ctl.lines("events", "list", "--newest", "--all") == listed[::-1]
     assert ctl.run("events", "list", "--until", "1h") == ""
 
 

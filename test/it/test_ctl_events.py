@@ -105,9 +105,9 @@ def page(target, items):
 def test_diverted_events_are_listed_over_pages(fake):
     items = [{**DIVERTED, "attempts": n} for n in range(200)]
     ctl = fake(lambda method, target: (200, page(target, items)))
-    assert ctl.json("diverted", "list", "W") == items
+    assert ctl.json("diverted", "list", "W", "--all") == items
     assert ctl.asked()[-1] == ("GET", "/W/diverted?offset=200&count=100")
-    table = rows(ctl.run("diverted", "list", "W", "--offset", 100, "--count", 2))
+    table = rows(ctl.run("diverted", "list", "W", "--offset", 100, "--count", 2, more=True))
     assert [row[3] for row in table] == ["100", "101"]
     assert table[0] == [UNKNOWN, "a.b", DIVERTED["failureTimestamp"], "100", "timeout"] + [
         "connection refused"
@@ -174,7 +174,7 @@ def test_attempts_are_listed_with_filters(fake):
     item |= {"outcome": "delivered", "statusCode": 200, "durationMs": 3, "failureTrigger": None}
     ctl = fake(lambda method, target: (200, {"listCompleted": True, "items": [item]}))
     assert ctl.json("attempts", "W", "--outcome", "delivered", "--event", "E") == [item]
-    query = "outcome=delivered&eventLocator=E&offset=0&count=50"
+    query = "outcome=delivered&eventLocator=E&offset=0&count=100"
     assert ctl.asked() == [("GET", "/W/attempts?" + query)]
     row = rows(ctl.run("attempts", "W"))[0]
     assert row == ["T", "E", "a", "1", "delivered", "200", "3", "-", "-"]

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from api import Keys, Tenant, signature
-from harness import run
+from harness import run, until
 from receivers import Answer
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -341,6 +341,31 @@ def test_http_to_an_ipv6_endpoint(tenant, receiver):
     tenant.publish()
     (request,) = sink.wait_for(1)
     assert request.header("host") == f"[::1]:{sink.port}"
+
+
+# --- time-outs
+
+
+def test_an_endpoint_may_have_a_shorter_timeout_of_its_own(tenant, receiver, event):
+    release = event()
+    sink = receiver(default=Answer(after=release))
+    webhook = tenant.create(sink.url(), endpoint_timeoutSeconds=1)
+    tenant.publish()
+    until(lambda: tenant.attempts(webhook), "the attempt has ended")
+    (attempt,) = tenant.attempts(webhook)
+    assert attempt["failureTrigger"] == "timeout" and 1000 <= attempt["durationMs"] < 10000
+    release.set()
+
+
+def test_a_timeout_of_its_own_is_no_longer_than_that_of_the_process(alone, receiver, event):
+    release = event()
+    sink = receiver(default=Answer(after=release))
+    tenant = Tenant(alone(delivery_timeout="1s").client())
+    webhook = tenant.create(sink.url(), endpoint_timeoutSeconds=60)
+    tenant.publish()
+    until(lambda: tenant.attempts(webhook), "the attempt has ended")
+    assert tenant.attempts(webhook)[0]["durationMs"] < 10000
+    release.set()
 
 
 # --- connections

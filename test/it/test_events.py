@@ -400,6 +400,36 @@ def test_the_times_filter_the_time_of_storing_start_inclusive_end_exclusive(tena
     assert listed(startTimestamp=format_ms(end), endTimestamp=format_ms(begin)) == []
 
 
+def test_the_newest_first(tenant):
+    locators = []
+    while len({ulid_ms(locator) for locator in locators}) < 4:
+        kind = ("even", "odd")[len(locators) % 2]
+        locators.append(tenant.publish(kind)["locator"])
+    newest_first = locators[::-1]
+    assert tenant.all_events(order="desc", pageSize=3) == newest_first
+    assert tenant.all_events(order="asc", pageSize=3) == locators
+    odd = [x for n, x in enumerate(locators) if n % 2][::-1]
+    assert tenant.all_events(order="desc", type="odd", pageSize=2) == odd
+    times = sorted({ulid_ms(locator) for locator in locators})
+    begin, end = times[1], times[3]
+    both = {"startTimestamp": format_ms(begin), "endTimestamp": format_ms(end)}
+    inside = [x for x in newest_first if begin <= ulid_ms(x) < end]
+    assert inside and tenant.all_events(order="desc", pageSize=1, **both) == inside
+    nothing = tenant.events(order="desc", endTimestamp="1970-01-01T00:00:00Z")
+    assert nothing["events"] == [] and nothing["more"] is False
+    assert problem(tenant.try_events(order="newest"), 400)["errors"][0]["field"] == "order"
+
+
+def test_what_comes_later_is_not_in_a_list_that_goes_back(tenant):
+    locators = [tenant.publish()["locator"] for _ in range(3)]
+    page = tenant.events(order="desc", pageSize=2)
+    tenant.publish()
+    rest = tenant.events(pagingToken=page["pagingToken"])
+    assert [e["locator"] for e in page["events"] + rest["events"]] == locators[::-1]
+    assert rest["more"] is False
+    assert tenant.events(pagingToken=rest["pagingToken"])["events"] == []
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -407,6 +437,7 @@ def test_the_times_filter_the_time_of_storing_start_inclusive_end_exclusive(tena
         {"startTimestamp": "2020-01-01T00:00:00Z"},
         {"endTimestamp": "2120-01-01T00:00:00Z"},
         {"pageSize": 5},
+        {"order": "asc"},
     ],
 )
 def test_a_token_with_any_other_argument_is_400(tenant, more):

@@ -4,7 +4,6 @@ What schemathesis makes of it: test/openapi/run.py."""
 
 import json
 import re
-import subprocess
 
 import pytest
 import yaml
@@ -12,7 +11,6 @@ from jsonschema import Draft202012Validator, RefResolver
 
 import tokens
 from api import UNKNOWN, Tenant, expect, problem
-from client import DEADLINE
 from harness import TOP, run, until
 from receivers import Answer
 
@@ -67,16 +65,6 @@ def faults(instance, schema, document=DOCUMENT):
 
 
 # --- the document itself
-
-
-def test_what_is_compiled_in_is_what_the_yaml_says():
-    made = subprocess.run(
-        ["/usr/bin/python3", TOP / "server" / "openapi_json.py", TOP / "doc" / "openapi.yaml"],
-        stdout=subprocess.PIPE,
-        timeout=4 * DEADLINE,
-        check=True,
-    )
-    assert made.stdout == (TOP / "server" / "openapi_json.c").read_bytes(), "run ./dev openapi"
 
 
 def test_route_table_and_document_are_the_same():

@@ -60,7 +60,9 @@ def test_responses_are_json(tenant):
         b'{"type": "a", /* no */ "data": {}}',
         b'{"type": "a",\v"data": {}}',
         b'{"type": "a",\f"data": {}}',
-        b'\xef\xbb\xbf{"type": "a", "data": {}}',
+        b'{"type": "a", "data": {}}\xef\xbb\xbf',
+        b'\xef\xbb\xbf\xef\xbb\xbf{"type": "a", "data": {}}',
+        b"\xef\xbb\xbf",
         b'{"type": "a", "data": {"s": "\xff"}}',
         b'{"type": "a", "data": {"s": "\xc0\x80"}}',
         b'{"type": "a", "data": {"s": "\xed\xa0\x80"}}',
@@ -457,3 +459,11 @@ def test_values_in_errors_are_escaped(tenant):
     response = tenant.try_create({**tenant.body(), 'a"b\\c\n\u2028': 1})
     assert 'a"b\\c\n\u2028' in response.fields()
     assert json.loads(response.body)["status"] == 400
+
+
+def test_a_byte_order_mark_before_json_is_passed_over(tenant):
+    body = b'\xef\xbb\xbf{"type": "a", "data": {"x": 1.50}}'
+    event = expect(tenant.try_publish(body), 201)
+    assert b'"data":{"x": 1.50}' in event.body
+    detail = problem(tenant.try_publish(b"\xef\xbb\xbf{x"), 400)["detail"]
+    assert "line 1, offset 4" in detail

@@ -9,6 +9,7 @@ ENDPOINT_DEFAULTS = {
     "secret": "",
     "secureSsl": True,
     "tag": "",
+    "timeoutSeconds": None,
     "headers": {},
 }
 FAILURE_DEFAULTS = {
@@ -69,6 +70,7 @@ def test_every_property_is_stored_and_returned(tenant):
             "secret": whsec(32),
             "tag": "key-1",
             "secureSsl": False,
+            "timeoutSeconds": 60,
             "headers": {"X-One": ["1"], "X-Many": ["b", "a", "b"], "Authorization": ["Bearer t ü"]},
         },
         "failureHandling": {
@@ -80,6 +82,7 @@ def test_every_property_is_stored_and_returned(tenant):
                 "secret": "sixteen chars ok",
                 "tag": "alert",
                 "secureSsl": False,
+                "timeoutSeconds": 1,
                 "headers": {"X-Alert": ["yes"]},
             },
             "divert": True,

@@ -20,6 +20,7 @@ ENDPOINT_DEFAULTS = {
     "secret": "",
     "secureSsl": True,
     "tag": "",
+    "timeoutSeconds": None,
     "headers": {},
 }
 

@@ -21,6 +21,7 @@ packages=(
 	lintian
 	pkg-config
 	procps
+	python3-yaml
 	redis-server
 	systemd-standalone-sysusers
 	systemd-standalone-tmpfiles

@@ -18,7 +18,7 @@ t_defaults(void **state)
 	assert_string_equal(text,
 	    "{'locator':'01JDABCDEFGHJKMNPQRSTVWXYZ','name':'n','enabled':true,"
 	    "'endpoint':{'hmacEnabled':false,'secret':'','secureSsl':true,'tag':'',"
-	    "'url':'https://example.com/hook','headers':{}},"
+	    "'timeoutSeconds':null,'url':'https://example.com/hook','headers':{}},"
 	    "'failureHandling':{'triggers':['4xx','5xx','timeout'],'retryStrategy':null,"
 	    "'alertEndpoint':null,'divert':false,'suspend':false},"
 	    "'suspended':false,'suspendedAt':null,'eventTypes':['a.b','c.*'],"
@@ -33,7 +33,8 @@ t_everything_given(void **state)
 {
 	struct webhook *webhook = help_create(
 	    "{'name':'all','enabled':false,'useAutomationPlugin':true,'eventTypes':['*'],"
-	    "'endpoint':{'url':'http://a.example:8080/x?y=1','hmacEnabled':true,"
+	    "'endpoint':{'url':'http://a.example:8080/"
+	    "x?y=1','timeoutSeconds':60,'hmacEnabled':true,"
 	    "'secret':'" HELP_SECRET "','secureSsl':false,'tag':'v1',"
 	    "'headers':{'X-A':['1','2'],'Authorization':['Bearer t']}},"
 	    "'failureHandling':{'triggers':['503','4xx'],"
@@ -42,16 +43,18 @@ t_everything_given(void **state)
 
 	(void)state;
 	assert_false(webhook_is_active(webhook));
-	help_assert_response_has(webhook, "'name':'all','enabled':false,"
-					  "'endpoint':{'hmacEnabled':true,'secret':'" HELP_SECRET
-					  "','secureSsl':false,'tag':'v1',"
-					  "'url':'http://a.example:8080/x?y=1','headers':"
-					  "{'X-A':['1','2'],'Authorization':['Bearer t']}},");
+	help_assert_response_has(webhook,
+	    "'name':'all','enabled':false,"
+	    "'endpoint':{'hmacEnabled':true,'secret':'" HELP_SECRET
+	    "','secureSsl':false,'tag':'v1',"
+	    "'timeoutSeconds':60,'url':'http://a.example:8080/x?y=1','headers':"
+	    "{'X-A':['1','2'],'Authorization':['Bearer t']}},");
 	help_assert_response_has(webhook,
 	    "'failureHandling':{'triggers':['503','4xx'],'retryStrategy':"
 	    "{'attempts':10,'interval':86400,'type':'linear'},'alertEndpoint':"
 	    "{'hmacEnabled':false,'secret':'','secureSsl':true,'tag':'',"
-	    "'url':'https://alert.example/','headers':{}},'divert':true,'suspend':true}");
+	    "'timeoutSeconds':null,'url':'https://alert.example/"
+	    "','headers':{}},'divert':true,'suspend':true}");
 	help_assert_response_has(webhook, "'eventTypes':['*'],'useAutomationPlugin':true");
 	webhook_free(webhook);
 }

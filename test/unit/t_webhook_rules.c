@@ -318,6 +318,20 @@ t_retry_strategy(void **state)
 	    "failureHandling.retryStrategy.type: must be linear or exponential\n");
 }
 
+static void
+t_endpoint_timeout(void **state)
+{
+	static const char *const wrong[] = {"0", "61", "1.5", "'3'"};
+
+	(void)state;
+	t_accepted(HELP_ENDPOINT("'timeoutSeconds':@"), "1");
+	t_accepted(HELP_ENDPOINT("'timeoutSeconds':@"), "60");
+	t_accepted(HELP_ENDPOINT("'timeoutSeconds':@"), "null");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		t_refused(HELP_ENDPOINT("'timeoutSeconds':@"), wrong[i],
+		    "endpoint.timeoutSeconds: must be an integer from 1 to 60\n");
+}
+
 /* No message holds a secret. */
 static void
 t_messages_hide_secrets(void **state)
@@ -353,6 +367,7 @@ main(void)
 	    cmocka_unit_test(t_event_type_limits),
 	    cmocka_unit_test(t_triggers),
 	    cmocka_unit_test(t_retry_strategy),
+	    cmocka_unit_test(t_endpoint_timeout),
 	    cmocka_unit_test(t_messages_hide_secrets),
 	};
 

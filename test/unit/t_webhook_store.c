@@ -19,10 +19,12 @@ t_forms(void **state)
 	(void)state;
 	help_store(webhook, &doc, &secrets);
 	assert_string_equal(buf_str(&doc),
-	    "{\"name\":\"n\",\"endpoint\":{\"hmacEnabled\":true,\"tag\":\"k1\"},"
+	    "{\"name\":\"n\",\"endpoint\":{\"hmacEnabled\":true,\"tag\":\"k1\",\"timeoutSeconds\":"
+	    "null},"
 	    "\"failureHandling\":{\"triggers\":[\"503\","
 	    "\"timeout\"],\"retryStrategy\":{\"attempts\":2,\"interval\":10,"
-	    "\"type\":\"linear\"},\"alertEndpoint\":{\"hmacEnabled\":true,\"tag\":\"\"},"
+	    "\"type\":\"linear\"},\"alertEndpoint\":{\"hmacEnabled\":true,\"tag\":\"\","
+	    "\"timeoutSeconds\":null},"
 	    "\"divert\":true,\"suspend\":true},"
 	    "\"eventTypes\":[\"a.b\",\"c.*\"],\"useAutomationPlugin\":true}");
 	assert_string_equal(buf_str(&secrets),
@@ -224,7 +226,7 @@ t_load_refuses_damage(void **state)
 	    {false, "\"tag\":\"k1\"", "\"tag\":\"k1\",\"url\":\"https://example.com/hook\""},
 	    {false, "\"tag\":\"k1\"", "\"tag\":\"k1\",\"secureSsl\":true"},
 	    {false, "\"c.*\"", "1"},
-	    {false, "{\"hmacEnabled\":true,\"tag\":\"\"}", "null"},
+	    {false, "{\"hmacEnabled\":true,\"tag\":\"\",\"timeoutSeconds\":null}", "null"},
 	    {false, "}", ""},
 	    {true, HELP_SECRET, "short"},
 	    {true, HELP_SECRET, ""},

@@ -74,10 +74,12 @@ t_every_property(void **state)
 	    "'removeFailureHandling':false,'addEventTypes':['d'],'removeEventTypes':['a.b']}"));
 	help_assert_response_has(webhook,
 	    "'name':'full','enabled':false,'endpoint':{'hmacEnabled':true,'secret':'" HELP_SECRET
-	    "','secureSsl':false,'tag':'k','url':'http://new.example/','headers':{'X':['1']}},"
+	    "','secureSsl':false,'tag':'k','timeoutSeconds':null,'url':'http://new.example/"
+	    "','headers':{'X':['1']}},"
 	    "'failureHandling':{'triggers':['4xx','timeout','410'],'retryStrategy':{'attempts':1,"
 	    "'interval':10,'type':'exponential'},'alertEndpoint':{'hmacEnabled':false,"
-	    "'secret':'','secureSsl':true,'tag':''," HELP_URL ",'headers':{'Z':['2']}},"
+	    "'secret':'','secureSsl':true,'tag':'',"
+	    "'timeoutSeconds':null," HELP_URL ",'headers':{'Z':['2']}},"
 	    "'divert':true,'suspend':true},");
 	help_assert_response_has(webhook, "'eventTypes':['c.*','d']");
 	webhook_free(webhook);
@@ -90,11 +92,26 @@ t_endpoint_merges(void **state)
 
 	(void)state;
 	assert_true(help_update(webhook, "{'endpoint':{'secureSsl':false}}"));
-	help_assert_response_has(webhook, "'secureSsl':false,'tag':''," HELP_URL ",'headers':"
-					  "{'X':['1']}");
+	help_assert_response_has(webhook,
+	    "'secureSsl':false,'tag':'','timeoutSeconds':null," HELP_URL ",'headers':"
+	    "{'X':['1']}");
 	assert_true(help_update(webhook, "{'endpoint':{'url':'https://b.example/'}}"));
-	help_assert_response_has(webhook, "'secureSsl':false,'tag':'','url':'https://b.example/',"
-					  "'headers':{'X':['1']}");
+	help_assert_response_has(webhook, "'secureSsl':false,'tag':'','timeoutSeconds':null,"
+					  "'url':'https://b.example/','headers':{'X':['1']}");
+	webhook_free(webhook);
+}
+
+static void
+t_timeout(void **state)
+{
+	struct webhook *webhook = help_create(HELP_ENDPOINT("'timeoutSeconds':7"));
+
+	(void)state;
+	assert_true(help_update(webhook, "{'endpoint':{'timeoutSeconds':60}}"));
+	help_assert_response_has(webhook, "'timeoutSeconds':60,");
+	assert_false(help_update(webhook, "{'endpoint':{}}"));
+	assert_true(help_update(webhook, "{'endpoint':{'timeoutSeconds':null}}")); /* the default */
+	help_assert_response_has(webhook, "'timeoutSeconds':null,");
 	webhook_free(webhook);
 }
 
@@ -203,8 +220,8 @@ t_alert_endpoint(void **state)
 	assert_true(
 	    help_update(webhook, "{'failureHandling':{'alertEndpoint':{'secureSsl':false}}}"));
 	help_assert_response_has(webhook,
-	    "'alertEndpoint':{'hmacEnabled':false,'secret':'','secureSsl':false,'tag':''," HELP_URL
-	    ",'headers':{'X':['1']}}");
+	    "'alertEndpoint':{'hmacEnabled':false,'secret':'','secureSsl':false,'tag':'',"
+	    "'timeoutSeconds':null," HELP_URL ",'headers':{'X':['1']}}");
 	/* removed first: what follows makes a new one and needs a url */
 	help_result_refused(webhook,
 	    "{'failureHandling':{'removeAlertEndpoint':true,'alertEndpoint':{'tag':''}}}",
@@ -212,8 +229,8 @@ t_alert_endpoint(void **state)
 	assert_true(help_update(webhook,
 	    "{'failureHandling':{'removeAlertEndpoint':true,'alertEndpoint':{" HELP_URL "}}}"));
 	help_assert_response_has(webhook,
-	    "'alertEndpoint':{'hmacEnabled':false,'secret':'','secureSsl':true,'tag':''," HELP_URL
-	    ",'headers':{}}");
+	    "'alertEndpoint':{'hmacEnabled':false,'secret':'','secureSsl':true,'tag':'',"
+	    "'timeoutSeconds':null," HELP_URL ",'headers':{}}");
 	assert_true(help_update(webhook, "{'failureHandling':{'removeAlertEndpoint':true}}"));
 	help_assert_response_has(webhook, "'alertEndpoint':null");
 	assert_false(help_update(webhook, "{'failureHandling':{'removeAlertEndpoint':true}}"));
@@ -409,6 +426,7 @@ main(void)
 	    cmocka_unit_test(t_simple_properties),
 	    cmocka_unit_test(t_every_property),
 	    cmocka_unit_test(t_endpoint_merges),
+	    cmocka_unit_test(t_timeout),
 	    cmocka_unit_test(t_event_types),
 	    cmocka_unit_test(t_headers),
 	    cmocka_unit_test(t_triggers),
