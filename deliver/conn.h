@@ -52,7 +52,8 @@ struct conn {
 	unsigned uses;                           /* requests so far */
 	size_t received;                         /* bytes since conn_send() */
 	int64_t first_byte_us;
-	void *owner; /* for the pool */
+	void *owner;   /* for the pool */
+	bool reads_on; /* likewise */
 	TAILQ_ENTRY(conn) all, idle, list;
 	int64_t idle_ms; /* since when */
 };

@@ -8,6 +8,7 @@
 #include "deliver/dispatch_internal.h"
 #include "proto/trace.h"
 
+static void delivery_on_head(void *arg, const struct post_result *result);
 static void delivery_on_post(void *arg, const struct post_result *result);
 
 /* --- states --- */
@@ -15,7 +16,8 @@ static void delivery_on_post(void *arg, const struct post_result *result);
 static const char *
 delivery_state_name(enum delivery_state state)
 {
-	static const char *const names[] = {"WAITING", "POSTING", "SETTLING", "RELEASING"};
+	static const char *const names[] = {
+	    "WAITING", "POSTING", "READING", "SETTLING", "RELEASING"};
 
 	return names[state];
 }
@@ -40,6 +42,8 @@ delivery_list_of(struct delivery *delivery)
 		return &target->waiting;
 	case DELIVERY_POSTING:
 		return &target->posting;
+	case DELIVERY_READING:
+		return &target->reading;
 	case DELIVERY_SETTLING:
 	case DELIVERY_RELEASING:
 	default:
@@ -268,6 +272,7 @@ delivery_start(struct delivery *delivery)
 	    .body = delivery->payload->body.data,
 	    .body_len = delivery->payload->body.len,
 	    .timeout_ms = delivery_timeout_ms(target),
+	    .on_head = delivery_on_head,
 	};
 
 	headers[n++] = target->headers[0]; /* Content-Type first, as people expect it */
@@ -418,23 +423,17 @@ delivery_count_latency(const struct delivery *delivery, int64_t now_us)
 		    now_us - delivery->payload->accepted_us);
 }
 
+/* The outcome stands, with an answer or without. */
 static void
-delivery_on_post(void *arg, const struct post_result *result)
+delivery_decide(struct delivery *delivery, const struct post_result *result)
 {
-	struct delivery *delivery = arg;
 	struct target *target = delivery->target;
 	int64_t now_us = clock_mono_us();
 
-	delivery->post = NULL;
-	if (result->starved) {
-		delivery_put_off(delivery);
-		return;
-	}
 	delivery->duration_ms = now_us / 1000 - delivery->started_ms;
 	target->share->ended++;
 	target->dispatch->totals.ended++;
 	delivery_judge(delivery, result);
-	delivery_keep_response(delivery, result);
 	if (result->timed_out)
 		target_timed_out(target);
 	else if (result->status == 0)
@@ -445,6 +444,37 @@ delivery_on_post(void *arg, const struct post_result *result)
 		delivery_count_latency(delivery, now_us);
 		delivery_tell(delivery, TALLY_DELIVERED);
 	}
+}
+
+static void
+delivery_on_head(void *arg, const struct post_result *result)
+{
+	struct delivery *delivery = arg;
+
+	delivery_decide(delivery, result);
+	delivery_enter(delivery, DELIVERY_READING);
+}
+
+static void
+delivery_on_post(void *arg, const struct post_result *result)
+{
+	struct delivery *delivery = arg;
+
+	delivery->post = NULL;
+	if (result->starved) {
+		delivery_put_off(delivery);
+		return;
+	}
+	if (delivery->state == DELIVERY_POSTING)
+		delivery_decide(delivery, result);
+	delivery_keep_response(delivery, result);
+	delivery_enter(delivery, DELIVERY_SETTLING);
+}
+
+void
+delivery_settle(struct delivery *delivery)
+{
+	delivery_end_post(delivery);
 	delivery_enter(delivery, DELIVERY_SETTLING);
 }
 

@@ -170,8 +170,8 @@ static bool
 dispatch_is_idle(const struct target *target, int64_t now)
 {
 	return target->state != TARGET_ASKING && TAILQ_EMPTY(&target->waiting) &&
-	       TAILQ_EMPTY(&target->posting) && !dispatch_has_untold(target) &&
-	       TAILQ_EMPTY(&target->telling) && !target->backlog &&
+	       TAILQ_EMPTY(&target->posting) && TAILQ_EMPTY(&target->reading) &&
+	       !dispatch_has_untold(target) && TAILQ_EMPTY(&target->telling) && !target->backlog &&
 	       now - target->idle_since_ms > TARGET_IDLE_MS;
 }
 
@@ -346,9 +346,12 @@ dispatch_cut(struct dispatch *dispatch)
 {
 	struct target *target;
 
-	for (target = dispatch->targets; target != NULL; target = target->hh.next)
+	for (target = dispatch->targets; target != NULL; target = target->hh.next) {
 		while (!TAILQ_EMPTY(&target->posting))
 			delivery_release(TAILQ_FIRST(&target->posting));
+		while (!TAILQ_EMPTY(&target->reading))
+			delivery_settle(TAILQ_FIRST(&target->reading));
+	}
 	dispatch_run_turn(dispatch);
 }
 
@@ -393,6 +396,7 @@ dispatch_free(struct dispatch *dispatch)
 	{
 		dispatch_forget_list(&target->waiting);
 		dispatch_forget_list(&target->posting);
+		dispatch_forget_list(&target->reading);
 		for (size_t kind = 0; kind < TELL_KINDS; kind++)
 			dispatch_forget_list(&target->untold[kind]);
 		dispatch_forget_list(&target->telling);

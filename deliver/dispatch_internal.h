@@ -37,6 +37,7 @@
  *
  *   WAITING ── a place is free, settings are fresh ──▶ POSTING ── answered or failed ──▶ SETTLING
  *      │                                                  │                                 │
+ *      │                            its head is there: the place is free ─▶ READING ──▶ as above
  *      │ too late to start in the lease,                  │ cut off in a drain         Redis has it
  *      │ webhook inactive, drain                          ▼                                 ▼
  *      └──────────────────────────────────────────▶ RELEASING ── Redis has it ──────────▶ (gone)
@@ -45,7 +46,13 @@
  * A webhook that was deleted ends its WAITING ones at once: its queue is gone.
  * delivery_enter() in delivery.c makes all transitions.
  */
-enum delivery_state { DELIVERY_WAITING, DELIVERY_POSTING, DELIVERY_SETTLING, DELIVERY_RELEASING };
+enum delivery_state {
+	DELIVERY_WAITING,
+	DELIVERY_POSTING,
+	DELIVERY_READING, /* the outcome stands; the first bytes of the body are for the record */
+	DELIVERY_SETTLING,
+	DELIVERY_RELEASING
+};
 
 enum delivery_kind {
 	DELIVERY_QUEUED, /* leased from the target's queue */
@@ -64,7 +71,7 @@ struct delivery {
 	unsigned number; /* of the attempt, from 1 */
 	struct post *post;
 	struct destination *destination; /* from POSTING on */
-	/* the outcome, from SETTLING on */
+	/* the outcome, from READING on */
 	bool success;
 	bool sent; /* its script is under way */
 	int status;
@@ -139,6 +146,7 @@ struct target {
 	size_t nundecided;            /* failures that wait for fresh settings to be judged by */
 	struct delivery_list waiting; /* more attempts first, then as they came */
 	struct delivery_list posting;
+	struct delivery_list reading;
 	struct delivery_list untold[TELL_KINDS]; /* settling or releasing, Redis is to be told */
 	struct delivery_list telling;            /* Redis was sent it, and has not answered */
 	unsigned acks;                           /* under way */
@@ -213,6 +221,7 @@ struct delivery *delivery_new(struct target *target, struct payload *payload, un
     int64_t lease_end, int64_t asked_ms);
 void delivery_start(struct delivery *delivery);
 void delivery_release(struct delivery *delivery); /* WAITING or POSTING: back to Redis */
+void delivery_settle(struct delivery *delivery);  /* READING: without the rest of the body */
 void delivery_forget(struct delivery *delivery);  /* frees it, in whatever state */
 /* A failure that still has to be judged by the webhook as it is now. */
 bool delivery_is_undecided(const struct delivery *delivery);

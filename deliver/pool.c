@@ -10,6 +10,9 @@
 #include "base/mem.h"
 
 #define POOL_SPARE_MAX 1024 /* endpoints without a connection whose TLS session is kept */
+/* Connections on which nobody waits, but for the rest of an answer. */
+#define POOL_READING_MAX 512
+#define POOL_READING_EACH 64 /* of one endpoint */
 
 TAILQ_HEAD(pool_list, conn);
 TAILQ_HEAD(pool_spares, pool_host);
@@ -25,6 +28,7 @@ struct pool_host {
 	struct pool_key key;
 	struct pool_list idle; /* the last used first */
 	size_t conns;          /* idle and in use; without any, it stays while it has a session */
+	size_t reading;        /* of them, those that read on */
 	SSL_SESSION *session;
 	bool is_spare;
 	TAILQ_ENTRY(pool_host) spare; /* in pool->spares: has a session and no connection */
@@ -38,7 +42,7 @@ struct pool {
 	struct pool_list idle;     /* by `list`: the last used first */
 	struct pool_list dead;     /* by `list`: to be freed from the loop */
 	struct pool_spares spares; /* the last used first */
-	size_t nopen, nidle, nspares;
+	size_t nopen, nidle, nspares, nreading;
 	struct event reap;  /* frees the dead */
 	struct event timer; /* closes the oldest idle one */
 };
@@ -104,12 +108,40 @@ pool_spare_host(struct pool *pool, struct pool_host *host)
 		pool_drop_host(pool, TAILQ_LAST(&pool->spares, pool_spares));
 }
 
+bool
+pool_read_on(struct pool *pool, struct conn *conn)
+{
+	struct pool_host *host = conn->owner;
+
+	if (conn->reads_on)
+		return true;
+	if (pool->nreading == POOL_READING_MAX || host->reading == POOL_READING_EACH)
+		return false;
+	conn->reads_on = true;
+	host->reading++;
+	pool->nreading++;
+	return true;
+}
+
+static void
+pool_read_up(struct pool *pool, struct conn *conn)
+{
+	struct pool_host *host = conn->owner;
+
+	if (!conn->reads_on)
+		return;
+	conn->reads_on = false;
+	host->reading--;
+	pool->nreading--;
+}
+
 /* conn is in no list but `all`. */
 static void
 pool_end(struct pool *pool, struct conn *conn)
 {
 	struct pool_host *host = conn->owner;
 
+	pool_read_up(pool, conn);
 	TAILQ_REMOVE(&pool->all, conn, all);
 	pool->nopen--;
 	if (conn->stream.ssl != NULL)
@@ -241,6 +273,7 @@ pool_give(struct pool *pool, struct conn *conn)
 {
 	struct pool_host *host = conn->owner;
 
+	pool_read_up(pool, conn);
 	conn->idle_ms = clock_mono_ms();
 	conn_use(conn, &pool_user, pool);
 	TAILQ_INSERT_HEAD(&pool->idle, conn, list);

@@ -24,6 +24,9 @@ struct conn *pool_take(struct pool *pool, const struct url *url, bool verify);
 /* A new one to addr; NULL when TLS refuses the name. */
 struct conn *pool_open(struct pool *pool, const struct url *url, bool verify,
     const union resolve_addr *addr, int64_t connect_ms);
+/* The rest of an answer is read without anybody waiting for it: false when there is too much of
+ * that already, for the process or for the endpoint. */
+bool pool_read_on(struct pool *pool, struct conn *conn);
 /* Back after use: ready for another request (conn_is_ready()). */
 void pool_give(struct pool *pool, struct conn *conn);
 /* Closes one that was in use; not from its user's functions. */

@@ -18,7 +18,7 @@
 static resolve_done_fn post_on_addresses;
 
 static const char *const post_state_names[] = {
-    "new", "resolve", "exchange", "body", "again", "done"};
+    "new", "resolve", "exchange", "body", "drain", "again", "done"};
 
 /* The only place where the state changes. */
 void
@@ -26,7 +26,7 @@ post_enter(struct post *post, enum post_state state)
 {
 	if (log_on(LOG_DEBUG)) {
 		log_begin(LOG_DEBUG, "post");
-		log_str("host", post->url->host);
+		log_str("host", post->told ? "-" : post->url->host);
 		log_str("from", post_state_names[post->state]);
 		log_str("to", post_state_names[state]);
 		log_end();
@@ -42,7 +42,8 @@ post_settle(struct post *post, int status, const char *message)
 {
 	post->result.status = status;
 	post->result.message = message;
-	post->result.total_us = clock_mono_us() - post->start_us;
+	if (post->head_us == 0)
+		post->result.total_us = clock_mono_us() - post->start_us;
 	post_enter(post, POST_DONE);
 }
 
@@ -200,6 +201,7 @@ post_start(struct poster *poster, const struct post_request *request, post_done_
 	struct conn *conn;
 
 	post->fn = fn;
+	post->on_head = request->on_head;
 	post->arg = arg;
 	post->url = request->url;
 	post->verify = request->verify;
@@ -257,9 +259,23 @@ post_count(struct poster_stats *totals, const struct post_result *result)
 }
 
 void
-post_finish(struct post *post)
+post_tell_head(struct post *post)
 {
-	post_release(post);
+	struct post_result result = post->result;
+
+	result.message = result.body = "";
+	if (post->answer.retry_after[0] != '\0')
+		result.retry_after = post->answer.retry_after;
+	post->on_head(post->arg, &result); /* it may have cancelled */
+}
+
+/* From now on nothing of the request is ours any more. */
+void
+post_tell(struct post *post)
+{
+	post->told = true;
+	post->url = NULL;
+	post->body = NULL;
 	post_count(&post->poster->totals, &post->result);
 	post->result.body = buf_str(&post->answer.body);
 	post->result.body_len = post->answer.body.len;
@@ -269,16 +285,29 @@ post_finish(struct post *post)
 }
 
 void
+post_finish(struct post *post)
+{
+	post_release(post);
+	if (!post->told)
+		post_tell(post);
+}
+
+void
 post_expire(struct post *post)
 {
 	const char *words = "timed out while resolving the host name";
 
-	if (post->state == POST_DONE)
+	switch (post->state) {
+	case POST_DONE:
 		return;
-	if (post->state == POST_BODY) {
-		post_phases(post);
-		post_settle(post, post->result.status, "");
+	case POST_BODY:
+		post_drain(post);
 		return;
+	case POST_DRAIN:
+		post_enter(post, POST_DONE);
+		return;
+	default:
+		break;
 	}
 	if (post->conn != NULL)
 		words = words_timeout(post->conn);

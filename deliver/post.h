@@ -24,9 +24,12 @@ struct poster_opts {
 	const char *user_agent;
 	size_t max_body;  /* bytes of an answer's body that are read; then the connection closes */
 	size_t keep_body; /* the first bytes of it that the result carries */
-	int64_t idle_ms;  /* a pooled connection lives that long unused */
-	size_t max_idle;  /* pooled connections in all; the oldest is closed beyond */
-	size_t max_open;  /* with those in use: beyond, a new one costs the oldest pooled one */
+	int64_t
+	    body_ms; /* a body is read for so long from the head on; then the connection closes */
+	int64_t wait_ms; /* so long the result of a 2xx waits for these first bytes */
+	int64_t idle_ms; /* a pooled connection lives that long unused */
+	size_t max_idle; /* pooled connections in all; the oldest is closed beyond */
+	size_t max_open; /* with those in use: beyond, a new one costs the oldest pooled one */
 };
 
 /* NULL when the CA file or a resolver address is unusable; *why says it in one line (free()).
@@ -39,6 +42,9 @@ struct post_header {
 	const char *name, *value;
 };
 
+struct post_result;
+typedef void post_done_fn(void *arg, const struct post_result *result);
+
 struct post_request {
 	const struct url *url;
 	bool verify;                       /* the endpoint's secureSsl */
@@ -48,6 +54,10 @@ struct post_request {
 	const void *body; /* must stay unchanged until the callback; not copied where avoidable */
 	size_t body_len;
 	int64_t timeout_ms; /* over the whole attempt: DNS to the last byte of the head */
+	/* NULL, or told before fn, once at most and from the loop, with fn's arg: the outcome
+	 * stands, and is in the result but for the body, of which the first bytes are waited for.
+	 */
+	post_done_fn *on_head;
 };
 
 struct post_result {
@@ -69,8 +79,11 @@ struct post_result {
  * fn runs exactly once, never before post_start() returned, unless post_cancel() or poster_free()
  * came first.  The result is borrowed until fn returns.  The request is only read during the
  * call, but for url and body, which must live until fn ran or post_cancel() returned.
+ *
+ * With the head the outcome stands.  The result comes when the first bytes of the body are there,
+ * or the body is at its end, or after wait_ms (2xx), body_ms (others) or the timeout.  What is left
+ * of the body is then read without the POST, so that the connection can be used again.
  */
-typedef void post_done_fn(void *arg, const struct post_result *result);
 struct post *post_start(
     struct poster *poster, const struct post_request *request, post_done_fn *fn, void *arg);
 void post_cancel(struct post *post); /* fn never runs; the connection is closed */

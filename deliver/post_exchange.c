@@ -56,12 +56,88 @@ post_is_stale(const struct post *post)
 	       (post->conn->received == 0 || answer_is_foreign(&post->answer));
 }
 
-/* The answer's head is whole, so the outcome stands, however the rest ended. */
+/* The answer's head is whole, so the outcome stands, however the rest ends. */
 static void
-post_answered(struct post *post)
+post_stands(struct post *post)
 {
+	if (post->head_us > 0)
+		return;
+	post->head_us = clock_mono_us();
+	post->result.status = post->answer.status;
+	post->result.message = "";
+	post->result.total_us = post->head_us - post->start_us;
 	post_phases(post);
-	post_settle(post, post->answer.status, "");
+}
+
+/* A request that is still being sent cannot be: what it lent us goes with the result. */
+void
+post_drain(struct post *post)
+{
+	struct poster *poster = post->poster;
+
+	if (!conn_is_ready(post->conn) || !pool_read_on(poster->pool, post->conn)) {
+		post_enter(post, POST_DONE);
+		return;
+	}
+	poster_move(post, &poster->drains, post->head_us + poster->opts.body_ms * 1000);
+	post_enter(post, POST_DRAIN);
+	poster_enqueue(post);
+}
+
+/* The head is there, and more of the body to come. */
+static void
+post_read_on(struct post *post)
+{
+	const struct poster_opts *opts = &post->poster->opts;
+	bool good = post->answer.status >= 200 && post->answer.status <= 299;
+	int64_t until;
+
+	post_stands(post);
+	if (post->answer.body.len == post->answer.keep) {
+		post_drain(post);
+		return;
+	}
+	if (post->state == POST_BODY)
+		return;
+	if (!pool_read_on(post->poster->pool, post->conn)) {
+		post_enter(post, POST_DONE);
+		return;
+	}
+	until = post->head_us + (good ? opts->wait_ms : opts->body_ms) * 1000;
+	if (until > post->deadline_us)
+		until = post->deadline_us;
+	poster_move(post, &post->poster->bodies, until);
+	post_enter(post, POST_BODY);
+	if (post->on_head != NULL)
+		poster_enqueue(post);
+}
+
+/* Nothing more of it will come. */
+static void
+post_is_over(struct post *post, struct conn *conn, bool all)
+{
+	if (post_is_stale(post)) {
+		post_enter(post, POST_AGAIN);
+		return;
+	}
+	if (!answer_has_head(&post->answer)) {
+		post_phases(post);
+		post_settle(post, 0, post->answer.why);
+		return;
+	}
+	post_stands(post);
+	post_enter(post, POST_DONE);
+	if (all && !post->answer.closes && conn_is_ready(conn)) {
+		post->conn = NULL;
+		pool_give(post->poster->pool, conn);
+	}
+}
+
+static bool
+post_is_listening(const struct post *post)
+{
+	return post->state == POST_EXCHANGE || post->state == POST_BODY ||
+	       post->state == POST_DRAIN;
 }
 
 static void
@@ -71,29 +147,13 @@ post_on_data(void *arg, struct conn *conn, const char *p, size_t n)
 	struct answer *answer = &post->answer;
 	bool all;
 
-	if (post->state != POST_EXCHANGE && post->state != POST_BODY)
+	if (!post_is_listening(post))
 		return;
 	all = answer_feed(answer, p, n) == n;
-	if (answer_has_head(answer) && post->state == POST_EXCHANGE) {
-		post->result.status = answer->status;
-		post_enter(post, POST_BODY);
-	}
-	if (!answer_is_over(answer))
-		return;
-	if (post_is_stale(post)) {
-		post_enter(post, POST_AGAIN);
-		return;
-	}
-	if (!answer_has_head(answer)) {
-		post_phases(post);
-		post_settle(post, 0, answer->why);
-		return;
-	}
-	post_answered(post);
-	if (all && !answer->closes && conn_is_ready(conn)) {
-		post->conn = NULL;
-		pool_give(post->poster->pool, conn);
-	}
+	if (answer_is_over(answer))
+		post_is_over(post, conn, all);
+	else if (answer_has_head(answer) && post->state != POST_DRAIN)
+		post_read_on(post);
 }
 
 /* There was no connection: of several addresses the first one's failure is told.  True when there
@@ -116,11 +176,11 @@ post_on_end(void *arg, struct conn *conn)
 {
 	struct post *post = arg;
 
-	if (post->state != POST_EXCHANGE && post->state != POST_BODY)
+	if (!post_is_listening(post))
 		return;
-	if (post->state == POST_BODY) {
+	if (post->head_us > 0) {
 		answer_end(&post->answer);
-		post_answered(post);
+		post_enter(post, POST_DONE);
 		return;
 	}
 	if (post_is_stale(post)) {

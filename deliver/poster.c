@@ -39,6 +39,8 @@ poster_new(const struct poster_opts *opts, char **why)
 	poster->opts.user_agent = NULL;
 	poster->user_agent = xstrdup(opts->user_agent);
 	TAILQ_INIT(&poster->posts);
+	TAILQ_INIT(&poster->bodies);
+	TAILQ_INIT(&poster->drains);
 	TAILQ_INIT(&poster->queue);
 	TAILQ_INIT(&poster->spare);
 	event_assign(&poster->timer, opts->base, -1, 0, poster_ev_timer, poster);
@@ -55,6 +57,17 @@ poster_new(const struct poster_opts *opts, char **why)
 	return poster;
 }
 
+static void
+poster_free_list(struct post_list *list)
+{
+	struct post *post;
+
+	while ((post = TAILQ_FIRST(list)) != NULL) {
+		post_release(post);
+		poster_remove(post);
+	}
+}
+
 void
 poster_free(struct poster *poster)
 {
@@ -64,10 +77,9 @@ poster_free(struct poster *poster)
 		return;
 	if (poster->gone != NULL)
 		*poster->gone = true;
-	while ((post = TAILQ_FIRST(&poster->posts)) != NULL) {
-		post_release(post);
-		poster_remove(post);
-	}
+	poster_free_list(&poster->posts);
+	poster_free_list(&poster->bodies);
+	poster_free_list(&poster->drains);
 	while ((post = TAILQ_FIRST(&poster->spare)) != NULL) {
 		TAILQ_REMOVE(&poster->spare, post, link);
 		poster_discard(post);
@@ -100,21 +112,37 @@ poster_arm(struct poster *poster, int64_t deadline_us, int64_t now)
 	poster->armed_us = deadline_us;
 }
 
-/* Nearly all POSTs have the same timeout, so that the right place is at the end of the list. */
+/* Nearly all POSTs of a list have the same time, so that the right place is at its end. */
 static void
-poster_insert(struct poster *poster, struct post *post, int64_t now)
+poster_insert(struct poster *poster, struct post_list *list, struct post *post, int64_t now)
 {
-	struct post *before = TAILQ_LAST(&poster->posts, post_list);
+	struct post *before = TAILQ_LAST(list, post_list);
 
 	while (before != NULL && before->deadline_us > post->deadline_us)
 		before = TAILQ_PREV(before, post_list, link);
 	if (before != NULL)
-		TAILQ_INSERT_AFTER(&poster->posts, before, post, link);
+		TAILQ_INSERT_AFTER(list, before, post, link);
 	else
-		TAILQ_INSERT_HEAD(&poster->posts, post, link);
+		TAILQ_INSERT_HEAD(list, post, link);
+	post->list = list;
 	/* The timer is left to fire early when the first POST has gone: cheaper than moving it. */
 	if (poster->armed_us > post->deadline_us)
 		poster_arm(poster, post->deadline_us, now);
+}
+
+static void
+poster_take_off(struct post *post)
+{
+	TAILQ_REMOVE(post->list, post, link);
+	post->list = NULL;
+}
+
+void
+poster_move(struct post *post, struct post_list *list, int64_t deadline_us)
+{
+	poster_take_off(post);
+	post->deadline_us = deadline_us;
+	poster_insert(post->poster, list, post, clock_mono_us());
 }
 
 struct post *
@@ -141,7 +169,7 @@ poster_add(struct poster *poster, int64_t timeout_ms)
 	post->poster = poster;
 	post->start_us = clock_mono_us();
 	post->deadline_us = post->start_us + timeout_ms * 1000;
-	poster_insert(poster, post, post->start_us);
+	poster_insert(poster, &poster->posts, post, post->start_us);
 	return post;
 }
 
@@ -181,7 +209,7 @@ poster_spare(struct poster *poster, struct post *post)
 void
 poster_remove(struct post *post)
 {
-	TAILQ_REMOVE(&post->poster->posts, post, link);
+	poster_take_off(post);
 	poster_unqueue(post);
 	poster_spare(post->poster, post);
 }
@@ -199,6 +227,26 @@ poster_enqueue(struct post *post)
 		event_active(&poster->work, EV_TIMEOUT, 0);
 }
 
+/* Neither free nor listed while fn runs, whatever fn does. */
+static void
+poster_tell(struct poster *poster, struct post *post, const bool *gone)
+{
+	struct post_list *list = post->list;
+	bool done = post->state == POST_DONE;
+
+	poster_take_off(post);
+	if (done)
+		post_finish(post);
+	else
+		post_tell(post);
+	if (*gone)
+		poster_discard(post);
+	else if (done)
+		poster_spare(poster, post);
+	else
+		poster_insert(poster, list, post, clock_mono_us());
+}
+
 static void
 poster_ev_work(evutil_socket_t fd, short what, void *arg)
 {
@@ -214,17 +262,12 @@ poster_ev_work(evutil_socket_t fd, short what, void *arg)
 	/* What is added meanwhile waits a turn, so that sockets are looked at in between. */
 	while (!gone && left-- > 0 && (post = TAILQ_FIRST(&poster->queue)) != NULL) {
 		poster_unqueue(post);
-		if (post->state == POST_AGAIN) {
+		if (post->state == POST_AGAIN)
 			post_again(post);
-			continue;
-		}
-		/* Neither free nor listed while fn runs, whatever fn does. */
-		TAILQ_REMOVE(&poster->posts, post, link);
-		post_finish(post);
-		if (gone)
-			poster_discard(post);
+		else if (post->state == POST_BODY)
+			post_tell_head(post);
 		else
-			poster_spare(poster, post);
+			poster_tell(poster, post, &gone);
 	}
 	if (gone)
 		return;
@@ -234,21 +277,28 @@ poster_ev_work(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+poster_expire(struct poster *poster, struct post_list *list, int64_t now)
+{
+	struct post *post, *next;
+
+	for (post = TAILQ_FIRST(list); post != NULL && post->deadline_us <= now; post = next) {
+		next = TAILQ_NEXT(post, link);
+		post_expire(post); /* stays here or goes to another list: only the queue removes */
+	}
+	if (post != NULL && post->deadline_us < poster->armed_us)
+		poster_arm(poster, post->deadline_us, now);
+}
+
+static void
 poster_ev_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct poster *poster = arg;
 	int64_t now = clock_mono_us();
-	struct post *post;
 
 	(void)fd;
 	(void)what;
 	poster->armed_us = INT64_MAX;
-	TAILQ_FOREACH(post, &poster->posts, link)
-	{
-		if (post->deadline_us > now) {
-			poster_arm(poster, post->deadline_us, now);
-			return;
-		}
-		post_expire(post); /* stays in the list: only the queue removes */
-	}
+	poster_expire(poster, &poster->posts, now);
+	poster_expire(poster, &poster->bodies, now);
+	poster_expire(poster, &poster->drains, now);
 }

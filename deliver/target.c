@@ -71,6 +71,7 @@ target_get(
 	target->idle_since_ms = clock_mono_ms();
 	TAILQ_INIT(&target->waiting);
 	TAILQ_INIT(&target->posting);
+	TAILQ_INIT(&target->reading);
 	for (size_t kind = 0; kind < TELL_KINDS; kind++)
 		TAILQ_INIT(&target->untold[kind]);
 	TAILQ_INIT(&target->telling);

@@ -30,6 +30,9 @@
 #define TRIM_EVERY_MS (60 * 60 * 1000)
 #define RESPONSE_BODY_MAX (64 * 1024)
 #define RESPONSE_BODY_KEPT 1024
+#define RESPONSE_BODY_MS 2000
+#define RESPONSE_WAIT_MS                                                                           \
+	100 /* most bodies come with the head; Nagle's take 40 ms and a round trip */
 #define POOL_IDLE_MS 60000
 #define POOL_IDLE_MAX 4096
 
@@ -271,6 +274,8 @@ server_open_delivery(struct server *server)
 	    .user_agent = PACKAGE_NAME "/" PACKAGE_VERSION,
 	    .max_body = RESPONSE_BODY_MAX,
 	    .keep_body = RESPONSE_BODY_KEPT,
+	    .body_ms = RESPONSE_BODY_MS,
+	    .wait_ms = RESPONSE_WAIT_MS,
 	    .idle_ms = POOL_IDLE_MS,
 	    .max_idle = POOL_IDLE_MAX,
 	    .max_open = server->files.outbound,

@@ -84,6 +84,23 @@ class Bytes:
         return False
 
 
+@dataclasses.dataclass
+class Late:
+    """A head, and its body only after an event was set."""
+
+    status: int
+    body: bytes
+    after: threading.Event
+
+    def behave(self, connection):
+        head = f"HTTP/1.1 {self.status} Whatever\r\nContent-Length: {len(self.body)}\r\n\r\n"
+        connection.socket.sendall(head.encode())
+        if not connection.receiver.hold(self.after):
+            return False
+        connection.socket.sendall(self.body)
+        return True
+
+
 class Close(Bytes):
     """Closes without a byte of an answer."""
 

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from api import Tenant, problem
+from failing import until_attempts, until_outcomes
 from harness import until, until_empty
-from receivers import Answer, Bytes, Close, Endless, Reset
+from receivers import Answer, Bytes, Close, Endless, Late, Reset
 
 # --- failures: one try, and nothing kept
 
@@ -96,6 +97,38 @@ def test_the_outcome_is_settled_at_the_head(alone, receiver, event):
         return item["stats"]["delivered"] == 3
 
     until(counted, "all three count as delivered")
+
+
+@pytest.mark.parametrize("status, outcome", [(200, "delivered"), (500, "failed")])
+def test_a_body_that_never_ends_holds_neither_place_nor_word(
+    alone, receiver, event, status, outcome
+):
+    head = b"HTTP/1.1 %d X\r\nContent-Type: text/event-stream\r\n\r\n" % status
+    sink = receiver(default=Bytes(head, hold=event()))
+    server = alone(delivery_timeout="50s", lease="100s", endpoint_concurrency=1)
+    tenant = Tenant(server.client())
+    webhook = tenant.create(sink.url())
+    for n in range(3):
+        tenant.publish()
+        sink.wait_for(n + 1)  # one place: the one before has left it
+    until_outcomes(tenant, webhook, outcome, outcome, outcome)
+    until_empty(server.redis.client, tenant, webhook)
+
+
+def test_a_late_body_is_on_record_when_its_place_is_another_ones_already(alone, receiver, event):
+    release = event()
+    sink = receiver(Late(500, b"out of paper", release))
+    server = alone(endpoint_concurrency=1)
+    tenant = Tenant(server.client())
+    webhook = tenant.create(sink.url())
+    tenant.publish_many(2)
+    sink.wait_for(2)
+    release.set()
+    attempts = until_attempts(tenant, webhook, 2)
+    assert {(a["statusCode"], a["response"]) for a in attempts} == {
+        (500, "out of paper"),
+        (200, None),
+    }
 
 
 # --- egress

@@ -345,6 +345,8 @@ try_init(struct try *t)
 	t->opts.user_agent = "evhookd-test";
 	t->opts.max_body = 65536;
 	t->opts.keep_body = 1024;
+	t->opts.body_ms = 2000;
+	t->opts.wait_ms = 100;
 	t->opts.idle_ms = 60000;
 	t->opts.max_idle = 64;
 	t->opts.max_open = 1024;
@@ -391,6 +393,20 @@ tried_on_done(void *arg, const struct post_result *result)
 	}
 }
 
+static void
+tried_on_head(void *arg, const struct post_result *result)
+{
+	struct tried *tried = arg;
+
+	tried->heads++;
+	assert_int_equal(tried->calls, 0);
+	assert_string_equal(result->message, "");
+	assert_int_equal(result->body_len, 0);
+	tried->result.status = result->status;
+	if (tried->cancels)
+		post_cancel(tried->post);
+}
+
 void
 tried_start(struct tried *tried, struct try *t, bool verify, const void *body, size_t len,
     int64_t timeout_ms, const char *fmt, ...)
@@ -401,7 +417,8 @@ tried_start(struct tried *tried, struct try *t, bool verify, const void *body, s
 	    .nheaders = t->nheaders,
 	    .body = body,
 	    .body_len = len,
-	    .timeout_ms = timeout_ms};
+	    .timeout_ms = timeout_ms,
+	    .on_head = tried_on_head};
 	const char *why = NULL;
 	struct buf buf = {0};
 	va_list ap;
@@ -416,6 +433,19 @@ tried_start(struct tried *tried, struct try *t, bool verify, const void *body, s
 	tried->t = t;
 	tried->post = post_start(t->poster, &request, tried_on_done, tried);
 	assert_int_equal(tried->calls, 0);
+}
+
+void
+tried_wait_head(struct tried *tried)
+{
+	int64_t end = clock_mono_ms() + 20000;
+
+	while (tried->heads == 0) {
+		event_base_loop(tried->t->base, EVLOOP_ONCE);
+		if (clock_mono_ms() > end)
+			fail_msg("no head");
+	}
+	assert_int_equal(tried->heads, 1);
 }
 
 void

@@ -57,7 +57,8 @@ struct tried {
 	struct try *t;
 	struct url url;
 	struct post *post;
-	unsigned calls;
+	unsigned heads, calls;
+	bool cancels;              /* when it hears of the head */
 	struct post_result result; /* texts copied into: */
 	char message[512], retry_after[128];
 	char body[65536];
@@ -71,6 +72,7 @@ void try_clear(struct try *t);
 void tried_start(struct tried *tried, struct try *t, bool verify, const void *body, size_t len,
     int64_t timeout_ms, const char *url, ...) __attribute__((format(printf, 7, 8)));
 void tried_wait(struct tried *tried);
+void tried_wait_head(struct tried *tried); /* for on_head */
 void tried_wait_for(struct try *t, unsigned (*count)(const struct peer *), const struct peer *peer,
     unsigned n); /* runs the loop until count(peer) >= n */
 
