@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/damage.h"
 #include "store/reseal.h"
 #include "store/store_internal.h"
 
@@ -23,6 +24,8 @@ store_on_hint(void *arg, const char *payload)
 		store->opts.on_webhook_hint(store->opts.arg, &webhook);
 	else if (strncmp(payload, "due ", 4) == 0)
 		store->opts.on_due_hint(store->opts.arg);
+	else if (strncmp(payload, "damaged ", 8) == 0)
+		damage_hint(store->damage, payload + 8);
 }
 
 /* Up once the subscription is confirmed: a stopped Redis has a connection made by the kernel, a
@@ -83,6 +86,7 @@ store_new(const struct store_opts *opts, const char **why)
 	store->opts = *opts;
 	store->opts.redis_uri = NULL;
 	keys_init(&store->keys, opts->shards);
+	store->damage = damage_new(store);
 	store->reseal = reseal_new(store);
 	setup_open(store);
 	store->publisher = publisher_new(opts->base);
@@ -107,6 +111,7 @@ store_free(struct store *store)
 	publisher_free(store->publisher);
 	reseal_free(store->reseal);
 	setup_close(store);
+	damage_free(store->damage);
 	redisuri_clear(&store->uri);
 	keys_clear(&store->keys);
 	free(store);

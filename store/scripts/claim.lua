@@ -65,7 +65,7 @@ local function sweep(webhook, tenant, fate, trigger)
 		end
 		if score % 2 == 0 or score <= now then
 			gone[#gone + 1] = locator
-			if string.find(fate, '^divert') then
+			if string.find(fate or '', '^divert') then
 				local attempts, copy = owed(webhook, tenant, locator)
 				if copy then
 					bytes = bytes + #copy
@@ -147,6 +147,10 @@ local function claim(name, tenant, version)
 			break
 		end
 		local event = has_copies and redis.call('HGET', copies, locator)
+		if event and not string.find(event, '^%d+ {') then
+			complain(copies, 'held no copy of ' .. locator)
+			event = nil
+		end
 		if not event then
 			event = entry_of(events, locator)
 			event = event and table.concat(event, '\0')
@@ -189,6 +193,20 @@ local function visit(name)
 	return rewake(name)
 end
 
+-- The same; a queue that cannot be worked off, as something about it is damaged, is left alone for
+-- a minute, so that the others go on.
+local DAMAGED_MS = 60000
+local function try(name)
+	local worked, next_at = pcall(visit, name)
+	if worked then
+		return next_at
+	end
+	local fault = type(next_at) == 'table' and next_at.err or tostring(next_at)
+	complain(p .. 'q:' .. name, 'cannot be worked off: ' .. fault)
+	redis.call('ZADD', due, int(now + DAMAGED_MS), name)
+	return now + DAMAGED_MS
+end
+
 -- For a queue that has no room for first tries: it stays as it is in the index.
 local function has_due_retries(name)
 	return room_for_retries[name] > 0
@@ -206,13 +224,13 @@ for i, name in ipairs(queues) do
 	if room[name] == 0 then
 		passed = passed + 1
 		if has_due_retries(name) then
-			local next_at = visit(name)
+			local next_at = try(name)
 			if not next_at or next_at > now then
 				passed = passed - 1
 			end
 		end
 	else
-		local next_at = visit(name)
+		local next_at = try(name)
 		if next_at and next_at <= now then
 			passed = passed + 1
 			out[5] = '1'

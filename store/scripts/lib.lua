@@ -4,9 +4,69 @@
 -- that make room again.
 -- KEYS[1] is the slot's prefix, "evhook:{N}:"; all keys are made from it (doc/redis.md).
 local p = KEYS[1]
+local CHANGES = 'evhook:changes'
+
+-- Whoever listens is told, and logs it; the last resort is Redis' own log.
+local complain = function(key, what)
+	redis.log(redis.LOG_WARNING, 'evhook: ' .. key .. ' ' .. what)
+	redis.pcall('PUBLISH', CHANGES, 'damaged ' .. key .. ' ' .. what)
+end
+
+-- Keys that are not as they should be are somebody's doing.  One of the wrong type is set aside, and
+-- the script goes on as if it was not there; so it harms nobody but its own webhook or tenant, and
+-- no script ends half done because of it.  Webhooks themselves, and the lists of them, are left to
+-- people: without these events would be lost.
+local KEPT = { wh = true, whs = true, damaged = true }
+local may_mend = true
+local bring_back -- see below
+local function set_aside(key)
+	local slot, kind, rest = string.match(key, '^(evhook:{%d+}:)(%a+)(.*)$')
+	if not slot or KEPT[kind] or not may_mend then
+		return false
+	end
+	local place = slot .. 'damaged:' .. kind .. rest
+	if redis.call('EXISTS', place) == 1 then
+		local t = redis.call('TIME')
+		place = place .. ':' .. t[1] .. t[2]
+	end
+	redis.call('RENAME', key, place)
+	complain(key, 'was of the wrong type and is set aside as ' .. place)
+	if kind == 'sub' then
+		bring_back(string.match(rest, '^:([^:]+):(.+)$'))
+	end
+	return true
+end
+
+-- After an error: mends what it can and calls again.
+local function mended(answer, command, key, ...)
+	local is_mended = false
+	if string.find(answer.err, '^WRONGTYPE') then
+		is_mended = set_aside(key)
+	elseif command == 'HINCRBY' and may_mend then -- of what is no number, or too large a one
+		redis.call('HDEL', key, (...))
+		complain(key, 'held no number as ' .. (...))
+		is_mended = true
+	end
+	if not is_mended then
+		return error(answer)
+	end
+	return redis.call(command, key, ...)
+end
+
+local plain_call, plain_pcall, type = redis.call, redis.pcall, type
+local function guarded_call(command, key, ...)
+	local answer = plain_pcall(command, key, ...)
+	if type(answer) ~= 'table' or not answer.err then
+		return answer
+	end
+	return mended(answer, command, key, ...)
+end
+-- What follows, and the scripts, call Redis through it.
+local redis = { call = guarded_call, pcall = plain_pcall, log = redis.log,
+	LOG_WARNING = redis.LOG_WARNING, acl_check_cmd = redis.acl_check_cmd }
 
 local function now_ms()
-	local t = redis.call('TIME')
+	local t = plain_call('TIME')
 	return t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
@@ -63,13 +123,18 @@ end
 
 local id_head, id_ms -- of the id that was asked for last: the next one often is of the same ms
 
--- A stream id from the first 14 characters of a locator: 48 bits of ms, 20 of sequence.
+-- A stream id from the first 14 characters of a locator: 48 bits of ms, 20 of sequence.  What is no
+-- locator gives one that no event has.
 local function stream_id(locator)
-	local head = string.sub(locator, 1, 10)
+	local head, seq = string.sub(locator, 1, 10), from_base32(string.sub(locator, 11, 14))
 	if head ~= id_head then
-		id_head, id_ms = head, int(from_base32(head)) .. '-'
+		local ms = from_base32(head)
+		if #locator ~= 26 or not ms then
+			return '0-1'
+		end
+		id_head, id_ms = head, int(ms) .. '-'
 	end
-	return id_ms .. int(from_base32(string.sub(locator, 11, 14)))
+	return seq and id_ms .. int(seq) or '0-1'
 end
 
 -- A record of an attempt begins with this; behind it stands what the caller says (store/attempts.c).
@@ -119,8 +184,8 @@ end
 -- the event is nowhere.
 local function owed(webhook, tenant, locator)
 	local kept = redis.call('HGET', p .. 'rt:' .. webhook, locator)
-	if kept then
-		local space = string.find(kept, ' ', 1, true)
+	local space = kept and string.find(kept, '^%d+ {') and string.find(kept, ' ', 1, true)
+	if space then
 		return string.sub(kept, 1, space - 1), string.sub(kept, space + 1)
 	end
 	local id = stream_id(locator)
@@ -172,28 +237,28 @@ local function alert(webhook, suffix, about)
 	local state = p .. 'st:' .. webhook
 	local now = now_ms()
 	local last = redis.call('HMGET', state, 'alertedAt', 'suppressed')
-	if last[1] and now - tonumber(last[1]) < 60000 then
+	local since = now - (tonumber(last[1]) or 0)
+	if since >= 0 and since < 60000 then -- the clock may have been set back
 		redis.call('HINCRBY', state, 'suppressed', 1)
 		return false
 	end
 	redis.call('HSET', state, 'alertedAt', int(now), 'suppressed', 0)
 	local locator = base32(now, 10) .. base32(0, 4) .. suffix
-	local doc = cjson.decode(redis.call('HGET', p .. 'wh:' .. webhook, 'doc'))
-	local data = '{"webhookLocator":"' .. webhook .. '","webhookName":' .. cjson.encode(doc.name)
+	local is_json, doc = pcall(cjson.decode, redis.call('HGET', p .. 'wh:' .. webhook, 'doc'))
+	local name = is_json and type(doc) == 'table' and tostring(doc.name) or ''
+	local data = '{"webhookLocator":"' .. webhook .. '","webhookName":' .. cjson.encode(name)
 		.. ',"eventLocator":"' .. about.event .. '","requestLocator":"' .. about.request
 		.. '","eventType":"' .. about.type .. '","failureTrigger":' .. cjson.encode(about.trigger)
 		.. ',"failureMessage":' .. cjson.encode(about.message)
 		.. ',"failureTimestamp":"' .. datetime(now) .. '","attempts":' .. about.attempts
 		.. ',"diverted":' .. tostring(about.diverted) .. ',"suspended":' .. tostring(about.suspended)
-		.. ',"suppressed":' .. (last[2] or '0') .. '}'
+		.. ',"suppressed":' .. int(tonumber(last[2]) or 0) .. '}'
 	local copy = copy_of(locator, int(now), { type = 'webhook.delivery.failed', data = data })
 	redis.call('HSET', p .. 'rt:' .. webhook .. ':alert', locator, '0 ' .. copy)
 	redis.call('ZADD', p .. 'q:' .. webhook .. ':alert', wait_score(now), locator)
 	wake(webhook .. ':alert', wait_score(now))
 	return true
 end
-
-local CHANGES = 'evhook:changes'
 
 -- Those of a webhook's event types that none of its others covers: an event finds it once.
 local function patterns_of(subs)
@@ -236,9 +301,39 @@ end
 
 -- What publishing does for a webhook: its version, whether it delivers, and what becomes of an event
 -- that cannot be queued.  Kept for the subscriptions of an enabled webhook.
+local function subscription(version, suspended, fate)
+	return version .. (suspended and ' suspended ' or ' deliver ') .. fate
+end
+
 local function subscribe(tenant, webhook, subs, version, suspended, fate)
-	local value = version .. (suspended and ' suspended ' or ' deliver ') .. fate
+	local value = subscription(version, suspended, fate)
 	for _, pattern in ipairs(patterns_of(subs)) do
 		redis.call('HSET', p .. 'sub:' .. tenant .. ':' .. pattern, webhook, value)
+	end
+end
+
+-- Writes what is known of a webhook into the subscriptions of a pattern, if it belongs there.
+local function subscribe_again(tenant, pattern, webhook)
+	local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
+		'suspendedAt', 'subs', 'fate')
+	if state[1] ~= tenant or state[3] ~= '1' or not (state[2] and state[4] and state[6])
+		or not string.find(' ' .. (state[5] or '') .. ' ', ' ' .. pattern .. ' ', 1, true) then
+		return nil
+	end
+	for _, own in ipairs(patterns_of(state[5])) do
+		if own == pattern then
+			local value = subscription(state[2], state[4] ~= '0', state[6])
+			redis.call('HSET', p .. 'sub:' .. tenant .. ':' .. pattern, webhook, value)
+			return value
+		end
+	end
+	return nil
+end
+
+-- Makes the subscriptions of a pattern anew, of no more webhooks than a script may look at; fsck
+-- finds those that are left.
+bring_back = function(tenant, pattern)
+	for _, webhook in ipairs(redis.call('ZRANGE', p .. 'whs:' .. tenant, 0, 1999)) do
+		subscribe_again(tenant, pattern, webhook)
 	end
 end

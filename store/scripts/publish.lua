@@ -47,7 +47,8 @@ local lookups, loads = LOOKUPS_MAX, LOADS_MAX -- left
 local keys = p .. 'sub:' .. tenant .. ':'
 local NONE = {}
 
--- The names and values of a pattern's members; nil when that is too much.
+-- The names and values of a pattern's members; nil when that is too much.  A value that says
+-- nothing is made anew.
 local function members_of(pattern)
 	if lookups == 0 or loads < max_webhooks and call('HLEN', keys .. pattern) > loads then
 		lookups = 0
@@ -56,6 +57,13 @@ local function members_of(pattern)
 	lookups = lookups - 1
 	local members = call('HGETALL', keys .. pattern)
 	loads = loads - #members / 2
+	for j = 2, #members, 2 do
+		if not find(members[j], '^%d+ %a') then
+			complain(keys .. pattern, 'held nothing of use for ' .. members[j - 1])
+			call('HDEL', keys .. pattern, members[j - 1])
+			members[j] = subscribe_again(tenant, pattern, members[j - 1]) or ''
+		end
+	end
 	return members
 end
 
@@ -93,8 +101,8 @@ local function subscribers(event_type)
 		end
 		own = members[1] and {} or NONE
 		for j = 1, #members, 2 do
-			local hook = hook_of(members[j], members[j + 1])
-			if hook.seen ~= event_type then
+			local hook = members[j + 1] ~= '' and hook_of(members[j], members[j + 1])
+			if hook and hook.seen ~= event_type then
 				hook.seen = event_type
 				own[#own + 1] = hook
 				list[#list + 1] = hook
@@ -263,7 +271,7 @@ local function append(i, request)
 	if own then
 		local list = p .. 'req:' .. tenant .. ':' .. own
 		if call('LLEN', list) < 1000 then
-			call('RPUSH', list, id)
+			plain_call('RPUSH', list, id)
 		end
 		call('PEXPIRE', list, ARGV[10])
 	end
@@ -349,7 +357,7 @@ local wakes = { 'LT' }
 for i = 1, #hooks do
 	local hook = hooks[i]
 	if hook.members[1] then
-		call('ZADD', p .. 'q:' .. hook.webhook, unpack(hook.members))
+		plain_call('ZADD', p .. 'q:' .. hook.webhook, unpack(hook.members))
 		wakes[#wakes + 1] = hook.members[1]
 		wakes[#wakes + 1] = hook.webhook
 		if #wakes > 2000 then
