@@ -14,6 +14,9 @@
 #include "deliver/dispatch_internal.h"
 
 #define LOOK_EVERY_MS 1000
+/* Once Redis writes again after it refused to: what each process knows to be delivered is told
+ * first, which takes a tick of the dispatcher, a second at most. */
+#define HOLD_MS 1500
 #define CLAIM_MAX 256     /* deliveries that one claim takes */
 #define CLAIM_EACH_MAX 64 /* of one webhook */
 #define CLAIM_LEAST 32    /* even when busy: a tenant that has its share may be all that waits */
@@ -35,6 +38,8 @@ struct claimer {
 	unsigned nshards;
 	int64_t earliest_ms; /* least due_ms of the shards that are not being claimed */
 	int64_t look_ms;     /* monotonic: when to look at all of them */
+	int64_t hold_ms;     /* monotonic: nothing is claimed before */
+	bool refused;        /* the last look was */
 	bool looking;
 	bool look_again; /* asked for while a look was under way, which may have come too early */
 	unsigned claims; /* under way */
@@ -150,6 +155,45 @@ claimer_accepted_us(const struct ulid *locator)
 	return clock_mono_us() - (age_ms > 0 ? age_ms * 1000 : 0);
 }
 
+/* The first of a target's deliveries that are under way or to be told under a lease that ran out
+ * meanwhile (Redis refused to be told, or this process was stopped); of that event, or of any
+ * (NULL). */
+static struct delivery *
+claimer_find_expired(struct target *target, const struct claim_event *event, int64_t expired)
+{
+	struct delivery_list *const lists[] = {&target->posting, &target->untold[TELL_ACK],
+	    &target->untold[TELL_FAILURE], &target->telling};
+	struct delivery *delivery;
+
+	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+		TAILQ_FOREACH(delivery, lists[i], entry)
+		{
+			if (delivery->lease_end > expired || delivery->kind == DELIVERY_TEST ||
+			    delivery->state == DELIVERY_RELEASING)
+				continue;
+			if (event == NULL ||
+			    ((delivery->success || delivery->number == event->attempts + 1) &&
+				memcmp(delivery->payload->locator.s, event->locator.s, ULID_LEN) ==
+				    0))
+				return delivery;
+		}
+	return NULL;
+}
+
+/* What was claimed and is in hand already goes on under the new lease: it is not sent twice. */
+static bool
+claimer_renew(
+    struct target *target, const struct claim_event *event, int64_t expired, int64_t lease_end)
+{
+	struct delivery *delivery = claimer_find_expired(target, event, expired);
+
+	if (delivery == NULL)
+		return false;
+	delivery->lease_end = lease_end;
+	target_mark_dirty(target);
+	return true;
+}
+
 static void
 claimer_take(struct claim *claim, const struct claim_result *result)
 {
@@ -159,14 +203,22 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 		const struct claim_group *group = &result->groups[i];
 		struct target *target =
 		    target_get(dispatch, &group->tenant, &group->webhook, group->alert);
+		/* ends of leases are odd numbers, rounded up */
+		int64_t expired = result->lease_end - dispatch->opts.lease_ms + 1;
+		bool renew = claimer_find_expired(target, NULL, expired) != NULL;
 
 		target_saw_version(target, group->version);
 		for (size_t j = 0; j < group->n; j++) {
-			struct payload *payload = payload_new(&group->events[j].parts,
-			    claimer_accepted_us(&group->events[j].locator));
-			struct delivery *delivery = delivery_new(target, payload,
-			    group->events[j].attempts + 1, result->lease_end, claim->asked_ms);
+			struct payload *payload;
+			struct delivery *delivery;
 
+			if (renew &&
+			    claimer_renew(target, &group->events[j], expired, result->lease_end))
+				continue;
+			payload = payload_new(&group->events[j].parts,
+			    claimer_accepted_us(&group->events[j].locator));
+			delivery = delivery_new(target, payload, group->events[j].attempts + 1,
+			    result->lease_end, claim->asked_ms);
 			payload_unref(payload);
 			if (dispatch->draining)
 				delivery_release(delivery);
@@ -298,7 +350,8 @@ claimer_turn(struct claimer *claimer)
 	int64_t now = clock_mono_ms();
 	size_t room = claimer_room(claimer->dispatch);
 
-	if (!claimer->dispatch->up || room == 0 || claimer->earliest_ms > now)
+	if (!claimer->dispatch->up || room == 0 || claimer->earliest_ms > now ||
+	    claimer->hold_ms > now)
 		return;
 	for (unsigned i = 0; i < claimer->nshards && room > 0; i++) {
 		if (claimer->shards[i].claiming || claimer->shards[i].due_ms > now)
@@ -327,6 +380,9 @@ claimer_on_due(void *arg, enum store_err err, const int64_t *in_ms, unsigned sha
 	claimer->looking = false;
 	claimer->look_ms = claimer->look_again ? now : now + LOOK_EVERY_MS;
 	claimer->look_again = false;
+	if (err == STORE_OK && claimer->refused)
+		claimer->look_ms = claimer->hold_ms = now + HOLD_MS;
+	claimer->refused = err != STORE_OK;
 	for (unsigned i = 0; err == STORE_OK && i < shards; i++) {
 		struct claim_shard *shard = &claimer->shards[i];
 		int64_t due_ms = in_ms[i] < 0 ? NEVER : now + in_ms[i];
@@ -383,6 +439,7 @@ claimer_up(struct claimer *claimer)
 void
 claimer_down(struct claimer *claimer)
 {
+	claimer->refused = false; /* its connection was lost */
 	event_del(claimer->timer);
 }
 

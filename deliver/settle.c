@@ -10,6 +10,7 @@
 struct settle_batch {
 	struct target *target;
 	size_t n;
+	int64_t lease_end; /* that a failure was told under */
 	struct delivery *deliveries[ACK_MAX];
 };
 
@@ -155,6 +156,11 @@ settle_on_failed(void *arg, enum store_err err, enum fail_outcome outcome, enum 
 		settle_unsent(batch);
 		return;
 	}
+	if (outcome == FAIL_GONE && delivery->lease_end != batch->lease_end) {
+		settle_unsent(batch); /* claimed again meanwhile, by ourselves */
+		target_mark_dirty(target);
+		return;
+	}
 	if (outcome == FAIL_MOVED) {
 		free(batch);
 		delivery_judge_again(delivery);
@@ -201,6 +207,7 @@ settle_failure(struct target *target)
 	delivery = batch->deliveries[0];
 	settle_judge(delivery);
 	settle_describe(&failure.attempt, delivery);
+	batch->lease_end = delivery->lease_end;
 	if (delivery->judgement.inactive != NULL)
 		failure.attempt.trigger = delivery->judgement.inactive;
 	parts = payload_parts(delivery->payload);
@@ -221,6 +228,11 @@ settle_on_alert_failed(void *arg, enum store_err err, int64_t settled)
 
 	if (err != STORE_OK) {
 		settle_unsent(batch);
+		return;
+	}
+	if (settled == 0 && delivery->lease_end != batch->lease_end) {
+		target_mark_dirty(batch->target);
+		settle_unsent(batch); /* claimed again meanwhile, by ourselves */
 		return;
 	}
 	if (settled == 0)
@@ -250,6 +262,7 @@ settle_alert_failure(struct target *target)
 	delivery->judgement.delay_ms =
 	    retry_delay_ms(&strategy, delivery->number, delivery->retry_after_ms, rnd_u64());
 	settle_describe(&attempt, delivery);
+	batch->lease_end = delivery->lease_end;
 	queue_end_alert(target->dispatch->opts.store, &target->share->tenant, &target->locator,
 	    again ? ALERT_RETRY : ALERT_GIVEN_UP, &attempt, delivery->judgement.delay_ms,
 	    settle_on_alert_failed, batch);

@@ -219,14 +219,15 @@ publish_count_unqueued(struct app *app, enum target_how how)
 		app->met_suspended++;
 }
 
-/* Hands the deliveries of one event over, and writes the event into the answer. */
-static void
-publish_one(const struct publish_flow *flow, const struct publish_result *result, size_t i)
+/* Hands the deliveries of one event over; gives its payload (unref), NULL when none is leased here.
+ */
+static struct payload *
+publish_hand_over(const struct publish_flow *flow, const struct publish_result *result, size_t i,
+    const struct event_parts *parts)
 {
 	struct call *call = flow->call;
 	struct dispatch *dispatch = call->app->dispatch;
 	const struct publish_event *event = &result->events[i];
-	struct event_parts parts = publish_parts(flow, result, i);
 	struct payload *payload = NULL;
 
 	pace_charge(call->app->pace, &call->tenant, event->ntargets);
@@ -242,16 +243,42 @@ publish_one(const struct publish_flow *flow, const struct publish_result *result
 			continue;
 		}
 		if (payload == NULL)
-			payload = payload_new(&parts, call->started_us);
+			payload = payload_new(parts, call->started_us);
 		dispatch_take(dispatch, payload, &call->tenant, &target->webhook, target->version,
 		    result->lease_end, flow->asked_ms);
 	}
+	return payload;
+}
+
+/* And writes the event into the answer. */
+static void
+publish_one(const struct publish_flow *flow, const struct publish_result *result, size_t i)
+{
+	struct call *call = flow->call;
+	struct event_parts parts = publish_parts(flow, result, i);
+	struct payload *payload = publish_hand_over(flow, result, i, &parts);
+
 	if (payload != NULL && !flow->minimal)
 		json_add_raw(call_body(call), payload->body.data, payload->body.len);
 	else
 		event_write(&parts, !flow->minimal, call_body(call));
 	if (payload != NULL)
 		payload_unref(payload);
+}
+
+/* Too few replicas have it: nothing is promised, but it is stored, so its deliveries are owed and
+ * leased to this process. */
+static void
+publish_refuse_stored(struct publish_flow *flow, const struct publish_result *result)
+{
+	for (size_t i = 0; i < result->n; i++) {
+		struct event_parts parts = publish_parts(flow, result, i);
+		struct payload *payload = publish_hand_over(flow, result, i, &parts);
+
+		if (payload != NULL)
+			payload_unref(payload);
+	}
+	app_problem_store(publish_end(flow), STORE_UNREPLICATED, "event");
 }
 
 static void
@@ -281,6 +308,10 @@ publish_on_stored(void *arg, enum store_err err, const struct publish_result *re
 	struct publish_flow *flow = arg;
 	struct call *call = flow->call;
 
+	if (err == STORE_UNREPLICATED) {
+		publish_refuse_stored(flow, result);
+		return;
+	}
 	if (err != STORE_OK) {
 		app_problem_store(publish_end(flow), err, "event");
 		return;

@@ -92,6 +92,12 @@ app_problem_store(struct call *call, enum store_err err, const char *what)
 		call_problem(
 		    call, 503, "the stored %s cannot be read: the server's log says why", what);
 		break;
+	case STORE_UNREPLICATED:
+		call_problem(call, 503,
+		    "fewer than %lld replicas of the store have the %s (--redis-wait): it may be "
+		    "lost, or arrive",
+		    (long long)call->app->config->redis_wait, what);
+		break;
 	case STORE_OK:
 	case STORE_UNAVAILABLE:
 	default:

@@ -67,7 +67,7 @@ struct publish_request {
 	bool note_tenant; /* note the tenant for trimming */
 };
 
-/* The result is borrowed until fn returns; NULL unless STORE_OK. */
+/* The result is borrowed until fn returns; NULL unless STORE_OK or STORE_UNREPLICATED. */
 typedef void events_publish_fn(void *arg, enum store_err err, const struct publish_result *result);
 void events_publish(
     struct store *store, const struct publish_request *request, events_publish_fn *fn, void *arg);

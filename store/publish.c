@@ -35,6 +35,7 @@ struct publish_op {
 
 /* One command. */
 struct publish_batch {
+	struct replicas_op op; /* first: with --redis-wait */
 	struct store *store;
 	struct publish_lane *lane; /* NULL: it has none, and is not waited for */
 	struct redis_cmd *cmd;
@@ -213,6 +214,14 @@ publish_read(struct publish_batch *batch, const redisReply *reply, size_t at, st
 	return NULL;
 }
 
+/* Whether the answer says that something is stored, now or by a request before. */
+static bool
+publish_is_promise(const struct publish_op *op)
+{
+	return op->result != NULL &&
+	       (op->result->outcome == PUBLISH_STORED || op->result->outcome == PUBLISH_REPLAYED);
+}
+
 /* Answers every request of the batch, and frees it. */
 static void
 publish_finish(struct publish_batch *batch, enum store_err err)
@@ -221,8 +230,8 @@ publish_finish(struct publish_batch *batch, enum store_err err)
 
 	while ((op = STAILQ_FIRST(&batch->ops)) != NULL) {
 		STAILQ_REMOVE_HEAD(&batch->ops, entry);
-		if (err == STORE_OK && op->result != NULL)
-			op->fn(op->arg, STORE_OK, op->result);
+		if ((err == STORE_OK || err == STORE_UNREPLICATED) && op->result != NULL)
+			op->fn(op->arg, publish_is_promise(op) ? err : STORE_OK, op->result);
 		else
 			op->fn(op->arg, STORE_UNAVAILABLE, NULL);
 		publish_result_free(op->result);
@@ -232,45 +241,22 @@ publish_finish(struct publish_batch *batch, enum store_err err)
 	free(batch);
 }
 
-/* Whether any answer says that something is stored, now or by a request before. */
 static bool
 publish_promises(const struct publish_batch *batch)
 {
 	const struct publish_op *op;
 
 	STAILQ_FOREACH(op, &batch->ops, entry)
-	if (op->result != NULL &&
-	    (op->result->outcome == PUBLISH_STORED || op->result->outcome == PUBLISH_REPLAYED))
+	if (publish_is_promise(op))
 		return true;
 	return false;
 }
 
 /* With --redis-wait the script's answer has been kept until enough replicas have what it wrote. */
 static void
-publish_on_replicated(void *arg, enum answer answer, const redisReply *reply)
+publish_on_replicated(struct replicas_op *op, enum store_err err)
 {
-	struct publish_batch *batch = arg;
-	enum store_err err = store_judge("WAIT", answer, reply);
-
-	if (err == STORE_OK && reply->integer < batch->store->opts.redis_wait) {
-		log_msg(LOG_WARN, "only %lld replicas had an event in time", reply->integer);
-		err = STORE_UNAVAILABLE;
-	}
-	publish_finish(batch, err);
-}
-
-/* Asked for behind the script's answer, not together with it: the script may have to be sent again
- * (NOSCRIPT), and WAIT is only about what stands before it. */
-static void
-publish_await_replicas(struct publish_batch *batch)
-{
-	const struct store *store = batch->store;
-	struct redis_cmd *wait = redis_cmd_new();
-
-	redis_args(wait, "WAIT");
-	redis_argi(wait, store->opts.redis_wait);
-	redis_argi(wait, store->opts.timeout_ms / 2);
-	redis_send(store->redis, wait, publish_on_replicated, batch);
+	publish_finish((struct publish_batch *)op, err);
 }
 
 /* Learns from an answer how much an event may cause. */
@@ -367,7 +353,7 @@ publish_lane_send(struct publish_lane *lane)
 
 	lane->open = NULL;
 	lane->underway++;
-	redis_send(batch->store->redis, batch->cmd, publish_on_stored, batch);
+	redis_send(batch->store->publishing, batch->cmd, publish_on_stored, batch);
 }
 
 static bool
@@ -421,7 +407,7 @@ events_publish(
 	}
 	batch = publish_batch_new(store, request);
 	publish_batch_add(batch, op);
-	redis_send(store->redis, batch->cmd, publish_on_stored, batch);
+	redis_send(store->publishing, batch->cmd, publish_on_stored, batch);
 }
 
 /* Reads the answer for each request; those that are to be sent again leave the batch for that. */
@@ -463,10 +449,14 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 		publish_read_all(batch, reply);
 	if (batch->lane != NULL)
 		publish_lane_go_on(batch->store->publisher, batch->lane);
-	if (batch->store->opts.redis_wait > 0 && publish_promises(batch))
-		publish_await_replicas(batch);
-	else
+	/* asked behind the script's answer, not together with it: the script may have to be sent
+	 * again (NOSCRIPT), and WAIT is only about what stands before it */
+	if (batch->store->replicas != NULL && publish_promises(batch)) {
+		batch->op.fn = publish_on_replicated;
+		replicas_await(batch->store->replicas, &batch->op);
+	} else {
 		publish_finish(batch, err);
+	}
 }
 
 static void

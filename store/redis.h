@@ -55,6 +55,9 @@ struct redis_cmd;
 struct redis_cmd *redis_cmd_new(void); /* an empty one; give it to redis_send() */
 void redis_arg(struct redis_cmd *cmd, const void *p, size_t n);
 void redis_args(struct redis_cmd *cmd, const char *s);
+/* It may hold up those sent behind it for most of the timeout: theirs begins when it was answered.
+ */
+void redis_cmd_blocks(struct redis_cmd *cmd);
 size_t redis_cmd_size(const struct redis_cmd *cmd); /* bytes so far */
 void redis_argi(struct redis_cmd *cmd, int64_t n);
 /* EVALSHA of a script of store/scripts with one key, or NULL; add the ARGV with redis_arg().  When

@@ -54,6 +54,12 @@ redis_arg(struct redis_cmd *cmd, const void *p, size_t n)
 	cmd->argc++;
 }
 
+void
+redis_cmd_blocks(struct redis_cmd *cmd)
+{
+	cmd->blocks = true;
+}
+
 size_t
 redis_cmd_size(const struct redis_cmd *cmd)
 {

@@ -21,6 +21,7 @@ struct redis_cmd {
 	unsigned argc;
 	const struct script *script; /* NULL for plain commands */
 	bool repeated;               /* after NOSCRIPT */
+	bool blocks;
 	struct redis *redis;
 	redis_fn *fn;
 	void *arg;
@@ -41,6 +42,7 @@ struct redis {
 	int64_t up_ms;                 /* when it came up */
 	struct redis_cmd_list pending; /* sent, in the order in which answers come */
 	struct redis_cmd_list unsent;  /* to be answered ANSWER_LOST at the next turn */
+	int64_t freed_us;              /* when one that blocks was answered last */
 	size_t npending;
 	size_t pending_bytes;
 	redis_message_fn *message_fn;

@@ -17,11 +17,12 @@ void
 redis_check_deadline(struct redis *redis)
 {
 	struct redis_cmd *oldest = TAILQ_FIRST(&redis->pending);
-	int64_t waited;
+	int64_t since, waited;
 
 	if (oldest == NULL)
 		return;
-	waited = (clock_mono_us() - oldest->sent_us) / 1000;
+	since = oldest->sent_us > redis->freed_us ? oldest->sent_us : redis->freed_us;
+	waited = (clock_mono_us() - since) / 1000;
 	if (waited >= redis->opts.timeout_ms)
 		redis_close(redis, "no answer in time");
 	else
@@ -163,6 +164,8 @@ redis_on_reply(redisAsyncContext *context, void *data, void *arg)
 	TAILQ_REMOVE(&redis->pending, cmd, entry);
 	redis->npending--;
 	redis->pending_bytes -= n;
+	if (cmd->blocks)
+		redis->freed_us = clock_mono_us();
 	if (reply == NULL) {
 		redis->totals.unanswered++;
 		cmd->fn(cmd->arg, ANSWER_LOST, NULL);

@@ -57,6 +57,8 @@ store_on_down(void *arg)
 
 	/* whatever took the one may have taken the other without a word */
 	redis_reset(store->hints, "the connection for commands was lost");
+	if (store->replicas != NULL)
+		redis_reset(store->publishing, "the connection for commands was lost");
 	reseal_stop(store->reseal);
 	setup_over(store);
 	store->opts.on_down(store->opts.arg);
@@ -90,7 +92,11 @@ store_new(const struct store_opts *opts, const char **why)
 	store->reseal = reseal_new(store);
 	setup_open(store);
 	store->publisher = publisher_new(opts->base);
+	if (opts->redis_wait > 0)
+		store->replicas = replicas_new(store);
 	store->redis = redis_new(&redis);
+	store->publishing =
+	    store->replicas == NULL ? store->redis : replicas_redis(store->replicas);
 	redis.label = "redis-hints";
 	redis.on_setup = store_on_hints_setup;
 	redis.on_up = NULL;
@@ -107,6 +113,8 @@ store_free(struct store *store)
 	reseal_stop(store->reseal);
 	publisher_flush(store->publisher);
 	redis_free(store->hints);
+	if (store->replicas != NULL)
+		replicas_free(store->replicas);
 	redis_free(store->redis);
 	publisher_free(store->publisher);
 	reseal_free(store->reseal);
@@ -128,28 +136,41 @@ store_use_secrets(struct store *store, const struct secretbox *secrets)
 bool
 store_is_up(const struct store *store)
 {
-	return redis_is_up(store->redis);
+	return redis_is_up(store->redis) && redis_is_up(store->publishing);
 }
 
 const char *
 store_trouble(const struct store *store)
 {
-	return redis_is_up(store->redis) ? NULL : redis_fault(store->redis);
+	if (!redis_is_up(store->redis))
+		return redis_fault(store->redis);
+	return redis_is_up(store->publishing) ? NULL : redis_fault(store->publishing);
+}
+
+static void
+store_add_stats(struct store_stats *stats, const struct redis *redis)
+{
+	struct redis_stats more;
+
+	redis_stats(redis, &more);
+	stats->commands += more.commands;
+	stats->errors += more.errors;
+	stats->unanswered += more.unanswered;
+	stats->connects += more.connects;
+	stats->losses += more.losses;
+	stats->pending += more.pending;
+	for (size_t i = 0; i <= HISTOGRAM_BOUNDS; i++)
+		stats->latency.counts[i] += more.latency.counts[i];
+	stats->latency.sum_us += more.latency.sum_us;
 }
 
 void
 store_stats(const struct store *store, struct store_stats *stats)
 {
-	struct redis_stats redis;
-
-	redis_stats(store->redis, &redis);
-	stats->commands = redis.commands;
-	stats->errors = redis.errors;
-	stats->unanswered = redis.unanswered;
-	stats->connects = redis.connects;
-	stats->losses = redis.losses;
-	stats->pending = redis.pending;
-	stats->latency = redis.latency;
+	*stats = (struct store_stats){0};
+	store_add_stats(stats, store->redis);
+	if (store->replicas != NULL)
+		store_add_stats(stats, store->publishing);
 }
 
 /* --- for the other files --- */

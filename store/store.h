@@ -17,6 +17,7 @@ struct store;
 enum store_err {
 	STORE_OK,
 	STORE_UNAVAILABLE, /* Redis is away, refuses to write, or did not answer: it may have run */
+	STORE_UNREPLICATED, /* it has run, but fewer than redis_wait replicas have it */
 	STORE_MISSING,
 	STORE_STALE,     /* the version is another by now */
 	STORE_LIMIT,     /* a limit was reached */

@@ -2,6 +2,8 @@
 #ifndef STORE_STORE_INTERNAL_H
 #define STORE_STORE_INTERNAL_H
 
+#include <sys/queue.h>
+
 #include "base/mem.h"
 #include "proto/event.h"
 #include "proto/webhook.h"
@@ -15,6 +17,8 @@ struct store {
 	struct redisuri uri;
 	struct keys keys;
 	struct redis *redis;
+	struct redis *publishing;    /* the same, or with --redis-wait that of: */
+	struct replicas *replicas;   /* NULL without */
 	struct publisher *publisher; /* gathers the publish requests of a turn */
 	struct redis *hints; /* the connection that is subscribed to the channel of changes */
 	struct setup *setup;
@@ -33,6 +37,23 @@ void setup_done(struct store *store); /* up: looks again from time to time ... *
 void setup_over(struct store *store); /* ... until this */
 /* Other keys for secrets are in use. */
 void setup_tell_secrets(struct store *store);
+
+/* --- replicas.c: with --redis-wait --- */
+
+struct replicas_op {
+	STAILQ_ENTRY(replicas_op) entry;
+	void (*fn)(struct replicas_op *op, enum store_err err);
+};
+STAILQ_HEAD(replicas_op_list, replicas_op);
+
+struct replicas *replicas_new(struct store *store);
+/* The connection on which to write what replicas_await() is about. */
+struct redis *replicas_redis(const struct replicas *replicas);
+/* fn, exactly once and not within the call: STORE_OK when enough replicas have what was answered on
+ * the connection before, STORE_UNREPLICATED when it is written and they have not. */
+void replicas_await(struct replicas *replicas, struct replicas_op *op);
+/* Ends what waits. */
+void replicas_free(struct replicas *replicas);
 
 /* --- publish --- */
 

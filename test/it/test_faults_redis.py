@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from api import Tenant, expect, problem
+from api import Keys, Tenant, expect, problem
 from harness import until, until_empty
 from load import Load, cpu_seconds
 from receivers import Answer
@@ -232,3 +232,79 @@ def test_a_redis_that_is_too_old_is_named_as_such(new_evhookd, cleanup):
     evhookd = new_evhookd(redis=f"redis://127.0.0.1:{server.server_address[1]}", ready=False)
     until(lambda: evhookd.log_lines("connection=redis ", "7.0 or later"), "the log says so")
     assert evhookd.status_of("/readyz") == 503
+
+
+def test_missing_replicas_hold_up_nobody_but_publishers(new_redis, new_evhookd, receiver):
+    """--redis-wait without a replica: WAIT blocks the connection that it is sent on."""
+    redis = new_redis()
+    evhookd = new_evhookd(redis=redis, redis_wait=1, **SHORT)
+    tenant = Tenant(evhookd.client())
+    sink = receiver()
+    webhook = tenant.create(sink.url())
+    with Load(tenant, [evhookd], threads=4) as load:
+        for _ in range(3):
+            load.wait_refused(4)
+            expect(tenant.try_fetch(webhook), 200)
+            assert evhookd.status_of("/readyz") == 200
+        load.stop()
+    assert load.accepted == [] and load.broken == 0
+    refusal = problem(tenant.try_publish({"type": "a", "data": {}}), 503)
+    assert "replica" in refusal["detail"]
+    assert evhookd.log_lines("redis connection lost") == []
+    assert len(evhookd.log_lines("level=warn", "replicas")) == 1, "one line for the change"
+    # refused means that nobody knows, here: it is stored, and what is stored is delivered at once
+    sink.wait_for_events(tenant.all_events(pageSize=1000), 10)
+    until_empty(redis.client, tenant, webhook)
+    assert len(sink.ids()) == len(set(sink.ids())), "each once"
+
+
+def test_a_replica_that_comes_is_enough(new_redis, new_evhookd):
+    redis, replica = new_redis(), new_redis()
+    evhookd = new_evhookd(redis=redis, redis_wait=1, **SHORT)
+    tenant = Tenant(evhookd.client())
+    problem(tenant.try_publish({"type": "a", "data": {}}), 503)
+    replica.client.execute_command("REPLICAOF", "127.0.0.1", str(redis.port))
+    until(lambda: replica.client.info("replication")["master_link_status"] == "up", "it follows")
+    with Load(tenant, [evhookd], threads=4, pause=0) as load:
+        load.wait_more(100)
+        accepted = load.stop()
+    assert load.refused == 0
+    assert set(accepted) <= set(tenant.on(tenant.client).all_events(pageSize=1000))
+    waits, publishes = redis.calls("wait"), len(accepted)
+    assert waits < publishes, "one WAIT serves several"
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["alone", "beside another"])
+def test_known_successes_are_not_sent_again_after_writes_were_refused(
+    new_redis, new_evhookd, receiver, event, number
+):
+    """NOREPLICAS for longer than a lease: acknowledgements are refused, the leases run out, and
+    when Redis takes writes again everybody could claim what was delivered long ago."""
+    release = event()
+    redis = new_redis()
+    instances = [new_evhookd(redis=redis, **SHORT) for _ in range(number)]
+    tenant = Tenant(instances[0].client())
+    sink = receiver(default=Answer(after=release))
+    webhook = tenant.create(sink.url())
+    locators = tenant.publish_many(40)
+    sink.wait_for(8)
+    redis.config_set("min-replicas-to-write", "1")
+    release.set()
+    queue = Keys(tenant).queue(webhook["locator"])
+    until(lambda: any(e.log_lines("refuses", "command=ack") for e in instances), "acks are refused")
+
+    def run_out():
+        now = int(redis.client.time()[0]) * 1000
+        scores = redis.client.zrange(queue, 0, -1, withscores=True)
+        return all(score < now for _, score in scores)
+
+    until(run_out, "all leases have run out")
+    assert instances[0].status_of("/readyz") == 200
+    expect(tenant.try_fetch(webhook), 200)
+    with redis.client.pipeline() as both:  # all look for work at the very moment
+        both.config_set("min-replicas-to-write", "0")
+        both.publish("evhook:changes", "due now")
+        both.execute()
+    sink.wait_for_events(locators)
+    until_empty(redis.client, tenant, webhook)
+    assert sorted(sink.ids()) == sorted(locators), "each once"
