@@ -32,7 +32,8 @@ metrics_of_refusals(struct buf *out, const struct http_stats *http)
 	    [HTTP_REFUSED_UNSUPPORTED] = "reason=\"unsupported\"",
 	    [HTTP_REFUSED_SLOW] = "reason=\"slow\"",
 	    [HTTP_REFUSED_BROKEN] = "reason=\"broken_off\"",
-	    [HTTP_REFUSED_CLIENT] = "reason=\"client_connections\""};
+	    [HTTP_REFUSED_CLIENT] = "reason=\"client_connections\"",
+	    [HTTP_REFUSED_BODIES] = "reason=\"bodies\""};
 
 	prom_family(out, "counter", name, "API requests that reached no handler, by reason.");
 	for (size_t i = 0; i < HTTP_REFUSALS; i++)
@@ -52,6 +53,9 @@ metrics_of_api(struct buf *out, const struct app *app)
 	prom_counter(
 	    out, "evhookd_http_accepted_total", "API connections accepted.", http.accepted);
 	metrics_of_refusals(out, &http);
+	prom_family(out, "gauge", "evhookd_http_bodies_bytes",
+	    "Memory given to bodies of API requests under way.");
+	prom_sample(out, "evhookd_http_bodies_bytes", NULL, http.body_bytes);
 	prom_counter(out, "evhookd_auth_verified_total",
 	    "Tokens whose signature was checked and good; those still remembered are not checked.",
 	    auth.verified);

@@ -98,17 +98,14 @@ call_cut(char **text, char at)
 	return begin;
 }
 
-/* The request as wire has it: lines in one form, one space where there is space. */
+/* The head as wire has it: lines in one form, one space where there is space. */
 static void
 call_take_apart(struct call *call, struct wire *wire)
 {
-	char *at = wire->out.data, *end = at + wire->body;
+	char *at = wire->out.data, *end = at + wire->out.len;
 
-	buf_str(&wire->out); /* a NUL behind it */
-	at = wire->out.data;
-	end = at + wire->body;
-	call->body = end;
-	call->body_len = wire->out.len - wire->body;
+	call->body = "";
+	call->body_len = 0;
 	call_set_method(call, call_cut(&at, ' '));
 	call_set_target(call, call_cut(&at, ' '));
 	call_cut(&at, '\n');
@@ -142,6 +139,23 @@ call_start(struct call *call, struct wire *wire)
 	call->started_us = clock_mono_us();
 	call_take_apart(call, wire);
 	call_set_request_id(call);
+}
+
+void
+call_resume(struct call *call, const struct wire *wire)
+{
+	call->started_us = clock_mono_us();
+	call->excess = wire->excess;
+	call->close = wire_is_last(wire);
+}
+
+void
+call_take_body(struct call *call, struct wire *wire)
+{
+	if (!call->route->takes_body || wire->body.len == 0)
+		return;
+	call->body = buf_str(&wire->body);
+	call->body_len = wire->body.len;
 }
 
 void
@@ -227,8 +241,6 @@ call_accept_body(struct call *call, size_t max_body)
 		call_problem(call, 413, "the body is longer than %zu bytes", max_body);
 		return false;
 	}
-	if (!call->route->takes_body)
-		call->body_len = 0;
 	return true;
 }
 

@@ -101,11 +101,16 @@ void call_problem_faults(struct call *call, const char *detail, struct faults *f
 
 /* The id to answer a request with: the given one when it is sane, else a new one. */
 void call_choose_id(char id[129], const char *given, size_t len);
-/* Makes the call ready for the request that is whole in wire (borrowed until the answer, and
+/* Makes the call ready for the request whose head is whole in wire (borrowed until the answer, and
  * changed: it is taken apart in its place). */
 void call_start(struct call *call, struct wire *wire);
-/* Looks at the body as the call's route wants it; false when it answered 415 or 413 itself. */
+/* The rest of it has come, after call_start(). */
+void call_resume(struct call *call, const struct wire *wire);
+/* Looks at what the head says of the body, as the call's route wants it; false when it answered 415
+ * or 413 itself. */
 bool call_accept_body(struct call *call, size_t max_body);
+/* For the handler: the body, if its route wants one. */
+void call_take_body(struct call *call, struct wire *wire);
 void call_clear(struct call *call); /* frees what it holds */
 
 #endif

@@ -282,6 +282,10 @@ config_check(struct config_reader *reader)
 		    config->lease_ms, config->delivery_timeout_ms);
 		return -1;
 	}
+	if (config->max_bodies < config->max_body) {
+		buf_adds(&reader->why, "--max-bodies: must be at least --max-body");
+		return -1;
+	}
 	if (config_check_files(reader))
 		return -1;
 	for (size_t i = 0; i < config->listen.n && !config->no_auth && !config->auth_key.n; i++)

@@ -30,6 +30,7 @@ struct config {
 	struct cidr *allow_egress;
 	size_t nallow_egress;
 	int64_t max_body;
+	int64_t max_bodies;
 	int64_t max_header;
 	int64_t max_connections;
 	int64_t max_client_connections; /* 0: no cap */

@@ -40,6 +40,8 @@ const struct config_option config_table[] = {
 	    "largest head of a request", AT(max_header), K, M, 0 },
 	{ NULL, "max-body", CONFIG_SIZE, "SIZE", "1M",
 	    "largest body of a request", AT(max_body), K, 256 * M, 0 },
+	{ NULL, "max-bodies", CONFIG_SIZE, "SIZE", "256M",
+	    "for all bodies under way; a tenant has a quarter", AT(max_bodies), K, 1024 * 1024 * M, 0 },
 	{ NULL, "request-timeout", CONFIG_TIME, "TIME", "30s",
 	    "for a whole request to arrive", AT(request_timeout_ms), 100, HOURS(1), 0 },
 

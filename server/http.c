@@ -2,10 +2,12 @@
  * The API's connections: accepted, timed, counted.
  *
  *   FRESH, IDLE -> READING       [http_feed]        the first byte of a request is there
- *   READING -> CALLED            [http_call]        all of it is; a handler has it
+ *   READING -> CALLED            [http_request_whole] all of it is; a handler has it
  *   CALLED -> IDLE               [http_next]        answered
+ *   READING -> SKIPPING          [http_next]        answered by its head; the rest is to come
+ *   SKIPPING -> IDLE             [http_skip]        now it is over
  *   READING, CALLED -> WRITING   [http_write]       not all of the answer could be written
- *   WRITING -> IDLE              [http_next]        now it is
+ *   WRITING -> IDLE, SKIPPING    [http_next]        now it is
  *   any -> LINGERING             [http_linger]      the last answer is out, the client may not
  *                                                   have noticed: wait for its end
  *   any -> ENDED                 [http_end]         to be freed when nobody is above
@@ -31,6 +33,7 @@ http_limit_ms(const struct http *http, enum http_state state)
 {
 	switch (state) {
 	case HTTP_FRESH:
+	case HTTP_SKIPPING:
 	case HTTP_READING:
 	case HTTP_WRITING: /* without any progress */
 		return http->opts.request_timeout_ms;
@@ -59,6 +62,11 @@ http_enter(struct http_conn *conn, enum http_state state)
 	struct http *http = conn->http;
 	int64_t limit_ms = http_limit_ms(http, state);
 
+	if (state != HTTP_READING && state != HTTP_CALLED) {
+		conn->judged = false;
+		bodies_give_back(http->bodies, &conn->part);
+		wire_drop_body(&conn->wire);
+	}
 	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
 	TAILQ_INSERT_TAIL(&http->conns[state], conn, link);
 	conn->state = state;
@@ -132,12 +140,15 @@ static void
 http_on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct http *http = arg;
+	struct http_conn *conn;
 	void (*done)(void *) = http->done;
 
 	(void)fd;
 	(void)what;
 	http_close_quiet(&http->conns[HTTP_FRESH]);
 	http_close_quiet(&http->conns[HTTP_IDLE]);
+	while ((conn = TAILQ_FIRST(&http->conns[HTTP_SKIPPING])) != NULL)
+		http_linger(conn);
 	if (http->stats.connections > 0 || http->stats.calls > 0 || done == NULL)
 		return;
 	http->done = NULL;
@@ -201,7 +212,9 @@ http_stats(const struct http *http, struct http_stats *stats)
 	*stats = http->stats;
 	stats->fresh = http_count(&http->conns[HTTP_FRESH]);
 	stats->idle = http_count(&http->conns[HTTP_IDLE]);
-	stats->reading = http_count(&http->conns[HTTP_READING]);
+	stats->reading =
+	    http_count(&http->conns[HTTP_READING]) + http_count(&http->conns[HTTP_SKIPPING]);
+	stats->body_bytes = bodies_bytes(http->bodies);
 	stats->handling = http_count(&http->conns[HTTP_CALLED]);
 	stats->writing = http_count(&http->conns[HTTP_WRITING]);
 }
@@ -218,6 +231,7 @@ http_new(const struct http_opts *opts)
 		TAILQ_INIT(&http->conns[state]);
 	event_assign(&http->tick, opts->base, -1, 0, http_on_tick, http);
 	event_assign(&http->sweep, opts->base, -1, 0, http_on_sweep, http);
+	http->bodies = bodies_new(opts->max_bodies);
 	if (opts->max_client_connections > 0)
 		http->clients = clients_new(opts->max_client_connections);
 	http->listen =
@@ -240,6 +254,7 @@ http_free(struct http *http)
 	}
 	if (http->clients != NULL)
 		clients_free(http->clients);
+	bodies_free(http->bodies);
 	event_del(&http->tick);
 	event_del(&http->sweep);
 	buf_clear(&http->head);

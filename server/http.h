@@ -20,6 +20,7 @@ struct http_opts {
 	struct tls_server *tls;  /* borrowed; NULL for plain HTTP */
 	struct traffic *traffic; /* borrowed; counts the answers; NULL: nobody does */
 	size_t max_body;
+	size_t max_bodies; /* bytes of all that are under way; at least max_body */
 	size_t max_header;
 	size_t max_connections;
 	size_t max_client_connections; /* from one address; 0: no cap */
@@ -57,6 +58,7 @@ enum http_refusal {
 	HTTP_REFUSED_SLOW,        /* 408: not whole in time */
 	HTTP_REFUSED_BROKEN,      /* the client went away in the middle of it */
 	HTTP_REFUSED_CLIENT,      /* a connection over max_client_connections */
+	HTTP_REFUSED_BODIES,      /* 503: no room for its body */
 	HTTP_REFUSALS
 };
 
@@ -68,6 +70,7 @@ struct http_stats {
 	size_t handling;    /* a handler has one, */
 	size_t writing;     /* an answer is on its way */
 	size_t calls;       /* requests without an answer yet */
+	size_t body_bytes;  /* of requests under way */
 	uint64_t accepted;  /* connections */
 	uint64_t requests;
 	uint64_t refused[HTTP_REFUSALS]; /* requests that reached no handler, and why */

@@ -10,7 +10,6 @@
 #include "server/http_internal.h"
 #include "server/http_listen.h"
 #include "server/problem.h"
-#include "server/route.h"
 
 /* Read in one go; the process has one such buffer, and its bytes are used before the next read. */
 static char http_input[65536];
@@ -21,31 +20,7 @@ http_is_reading(const struct http_conn *conn)
 	return conn->state <= HTTP_READING;
 }
 
-/* --- requests --- */
-
-/* The order is that of contract.md, section 1. */
-static void
-http_dispatch(struct http *http, struct call *call)
-{
-	if (route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
-	    route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
-	    call_accept_body(call, http->opts.max_body))
-		call->route->handler(call);
-}
-
-static void
-http_call(struct http_conn *conn)
-{
-	struct http *http = conn->http;
-
-	http->stats.requests++;
-	http->stats.calls++;
-	http_enter(conn, HTTP_CALLED);
-	call_start(&conn->call, &conn->wire);
-	if (conn->call.excess)
-		http->stats.refused[HTTP_REFUSED_TOO_LARGE]++;
-	http_dispatch(http, &conn->call);
-}
+/* --- refusals --- */
 
 static enum http_refusal
 http_refusal_of(int status)
@@ -114,9 +89,10 @@ http_send(struct call *call, int status, const char *phrase, bool with_body)
 {
 	struct http_conn *conn = call->conn;
 	struct http *http = conn->http;
-	enum http_then then = call->excess  ? HTTP_THEN_LINGER
-			      : call->close ? HTTP_THEN_CLOSE
-					    : HTTP_THEN_NEXT;
+	bool more = call->excess || wire_is_in_body(&conn->wire);
+	enum http_then then = !call->close ? HTTP_THEN_NEXT
+			      : more       ? HTTP_THEN_LINGER
+					   : HTTP_THEN_CLOSE;
 
 	http->stats.calls--;
 	if (http->opts.traffic != NULL)
@@ -141,27 +117,65 @@ http_send_continue(struct http_conn *conn)
 		http_end(conn);
 }
 
+/* What is behind an answer that came before the end of its request; returns how many bytes. */
+static size_t
+http_skip(struct http_conn *conn, const char *p, size_t n)
+{
+	struct wire *wire = &conn->wire;
+	size_t used;
+	enum wire_result result = wire_feed(wire, p, n, &used);
+
+	if (result == WIRE_FAULT || wire->excess || wire->taken > HTTP_SKIP_MAX) {
+		http_linger(conn);
+		return n;
+	}
+	if (result == WIRE_WHOLE) {
+		wire_next(wire);
+		http_enter(conn, HTTP_IDLE);
+	}
+	return used;
+}
+
+/* The next bytes of a request; returns how many were used. */
+static size_t
+http_take(struct http_conn *conn, const char *p, size_t n)
+{
+	struct wire *wire = &conn->wire;
+	size_t used;
+
+	switch (wire_feed(wire, p, n, &used)) {
+	case WIRE_HEAD:
+		http_request_head(conn);
+		break;
+	case WIRE_WHOLE:
+		if (http_request_grows(conn))
+			http_request_whole(conn);
+		break;
+	case WIRE_FAULT:
+		http_conn_refuse(conn, wire->status, wire->why, wire->limit);
+		return n;
+	case WIRE_MORE:
+		http_request_grows(conn);
+		break;
+	}
+	return used;
+}
+
 /* Returns how many of the bytes were used: not those behind a request that is not answered yet. */
 static size_t
 http_feed(struct http_conn *conn, const char *p, size_t n)
 {
 	struct wire *wire = &conn->wire;
-	size_t at = 0, used;
+	size_t at = 0;
 
 	while (at < n && http_is_reading(conn)) {
+		if (conn->state == HTTP_SKIPPING) {
+			at += http_skip(conn, p + at, n - at);
+			continue;
+		}
 		if (conn->state != HTTP_READING)
 			http_enter(conn, HTTP_READING);
-		switch (wire_feed(wire, p + at, n - at, &used)) {
-		case WIRE_WHOLE:
-			http_call(conn);
-			break;
-		case WIRE_FAULT:
-			http_conn_refuse(conn, wire->status, wire->why, wire->limit);
-			return n;
-		case WIRE_MORE:
-			break;
-		}
-		at += used;
+		at += http_take(conn, p + at, n - at);
 	}
 	if (conn->state == HTTP_READING && !wire_is_within(wire))
 		http_enter(conn, HTTP_IDLE);
@@ -242,6 +256,7 @@ http_ev_conn(evutil_socket_t fd, short what, void *arg)
 	switch (conn->state) {
 	case HTTP_FRESH:
 	case HTTP_IDLE:
+	case HTTP_SKIPPING:
 	case HTTP_READING:
 		http_read_on(conn, what);
 		break;
@@ -310,6 +325,7 @@ http_conn_free(struct http_conn *conn)
 {
 	struct http *http = conn->http;
 
+	bodies_give_back(http->bodies, &conn->part);
 	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
 	event_del(&conn->event);
 	if (conn->stream.ssl != NULL)

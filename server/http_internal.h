@@ -7,16 +7,18 @@
 #include <time.h>
 
 #include "base/stream.h"
+#include "server/bodies.h"
 #include "server/clients.h"
 #include "server/http.h"
 #include "server/wire.h"
 
 enum http_state {
-	HTTP_FRESH,   /* nothing has come yet but TLS's beginning */
-	HTTP_IDLE,    /* between requests */
-	HTTP_READING, /* a request is coming */
-	HTTP_CALLED,  /* a handler has one */
-	HTTP_WRITING, /* an answer is on its way */
+	HTTP_FRESH,    /* nothing has come yet but TLS's beginning */
+	HTTP_IDLE,     /* between requests */
+	HTTP_SKIPPING, /* the rest of a request that is answered comes, and is thrown away */
+	HTTP_READING,  /* a request is coming */
+	HTTP_CALLED,   /* a handler has one */
+	HTTP_WRITING,  /* an answer is on its way */
 	HTTP_LINGERING,
 	HTTP_ENDED, /* to be freed from the loop */
 	HTTP_STATES
@@ -28,6 +30,8 @@ enum http_then {
 	HTTP_THEN_CLOSE, /* nothing; what came behind the request is left unread */
 	HTTP_THEN_LINGER /* the same, but the client may be sending still */
 };
+
+#define HTTP_SKIP_MAX 65536 /* bytes of a body: beyond it the connection is closed */
 
 TAILQ_HEAD(http_conns, http_conn);
 
@@ -46,8 +50,10 @@ struct http_conn {
 	size_t out_at; /* WRITING: out is sent up to here */
 	size_t unsent; /* WRITING: how much was not at since_ms */
 	enum http_then then;
-	struct client *client; /* or NULL */
-	struct call call;      /* CALLED: the request that the handler has */
+	struct client *client;   /* or NULL */
+	struct call call;        /* CALLED: the request that the handler has */
+	bool judged;             /* READING: the head is whole and good, and in call */
+	struct bodies_part part; /* the room that the body has */
 };
 
 struct http {
@@ -55,10 +61,11 @@ struct http {
 	struct http_listen *listen;
 	struct http_conns conns[HTTP_STATES];
 	struct clients *clients; /* NULL: no cap on each */
-	struct event tick;       /* due when the first deadline passes ... */
-	int64_t tick_ms;         /* ... at this time; INT64_MAX: not pending */
-	struct event sweep;      /* activated when draining may have come further */
-	bool waning;             /* each answer ends its connection */
+	struct bodies *bodies;
+	struct event tick;  /* due when the first deadline passes ... */
+	int64_t tick_ms;    /* ... at this time; INT64_MAX: not pending */
+	struct event sweep; /* activated when draining may have come further */
+	bool waning;        /* each answer ends its connection */
 	bool draining;
 	void (*done)(void *arg);
 	void *done_arg;
@@ -82,6 +89,15 @@ bool http_conn_is_quiet(const struct http_conn *conn);
  * 0. */
 void http_conn_refuse(struct http_conn *conn, int status, const char *why, size_t limit);
 
+/* --- http_request.c --- */
+
+/* The head is whole, and a body follows: READING goes on, or it was answered. */
+void http_request_head(struct http_conn *conn);
+/* More of the body is here; false when it was answered for want of room. */
+bool http_request_grows(struct http_conn *conn);
+/* All of it is here: it is answered, or the handler has it. */
+void http_request_whole(struct http_conn *conn);
+
 /* --- http_write.c --- */
 
 /* Sends head and body, and does what follows; what is left of them is copied. */
@@ -91,6 +107,8 @@ void http_write(
 void http_write_more(struct http_conn *conn);
 /* The status line, and what every head has; the caller ends it. */
 void http_write_head(struct http *http, struct buf *head, int status, const char *phrase);
+/* Nothing more is sent; what comes is thrown away, until the client ends it, for a moment. */
+void http_linger(struct http_conn *conn);
 /* Frees the connection when nobody is above. */
 void http_end(struct http_conn *conn);
 void http_watch(struct http_conn *conn, short what);

@@ -60,7 +60,7 @@ http_has_unread(const struct http_conn *conn)
 
 /* Closing a socket with bytes unread would reset the connection and could take the answer from the
  * client (RFC 9112, 9.6). */
-static void
+void
 http_linger(struct http_conn *conn)
 {
 	if (conn->stream.ssl != NULL)
@@ -82,8 +82,13 @@ http_end(struct http_conn *conn)
 static void
 http_next(struct http_conn *conn)
 {
-	wire_next(&conn->wire);
-	http_enter(conn, HTTP_IDLE);
+	if (wire_is_in_body(&conn->wire)) {
+		wire_skip(&conn->wire);
+		http_enter(conn, HTTP_SKIPPING);
+	} else {
+		wire_next(&conn->wire);
+		http_enter(conn, HTTP_IDLE);
+	}
 	http_watch(conn, EV_READ);
 	if (conn->in.len > 0 || stream_has_more(&conn->stream))
 		event_active(&conn->event, EV_TIMEOUT, 0);

@@ -341,6 +341,7 @@ server_open_http(struct server *server)
 	    .tls = app->tls,
 	    .traffic = &app->traffic,
 	    .max_body = (size_t)config->max_body,
+	    .max_bodies = (size_t)config->max_bodies,
 	    .max_header = (size_t)config->max_header,
 	    .max_connections = server->files.inbound,
 	    .max_client_connections = (size_t)config->max_client_connections,

@@ -35,7 +35,7 @@ wire_fail(struct wire *wire, int status, const char *why)
 void
 wire_exceed(struct wire *wire)
 {
-	wire->out.len = wire->body;
+	buf_clear(&wire->body);
 	wire->excess = true;
 	wire->state = WIRE_DONE;
 }
@@ -57,7 +57,7 @@ wire_size(struct wire *wire, const char *s, size_t n)
 	if (wire->extra_len > wire->max_header) {
 		wire_fail(wire, 413, "the chunk extensions are longer than");
 		wire->limit = wire->max_header;
-	} else if (size > wire->max_body - (wire->out.len - wire->body)) {
+	} else if (size > wire->max_body - wire->taken) {
 		wire_exceed(wire);
 	} else {
 		wire->left = size;
@@ -174,7 +174,9 @@ wire_take_data(struct wire *wire, const char *p, size_t n)
 {
 	size_t len = n < wire->left ? n : (size_t)wire->left;
 
-	buf_add(&wire->out, p, len);
+	if (!wire->skips)
+		buf_add(&wire->body, p, len);
+	wire->taken += len;
 	wire->left -= len;
 	if (wire->left == 0)
 		wire->state = wire->state == WIRE_BODY ? WIRE_DONE : WIRE_DATA_END;
@@ -186,13 +188,17 @@ wire_feed(struct wire *wire, const char *p, size_t n, size_t *used)
 {
 	size_t at = 0;
 
-	while (at < n && wire->state != WIRE_DONE && wire->state != WIRE_FAILED) {
+	while (at < n && wire->state != WIRE_DONE && wire->state != WIRE_FAILED && !wire->at_body) {
 		if (wire->state == WIRE_BODY || wire->state == WIRE_DATA)
 			at += wire_take_data(wire, p + at, n - at);
 		else
 			at += wire_take_line(wire, p + at, n - at);
 	}
 	*used = at;
+	if (wire->at_body) {
+		wire->at_body = false;
+		return WIRE_HEAD;
+	}
 	if (wire->state == WIRE_FAILED)
 		return WIRE_FAULT;
 	return wire->state == WIRE_DONE ? WIRE_WHOLE : WIRE_MORE;
@@ -205,9 +211,15 @@ wire_is_within(const struct wire *wire)
 }
 
 bool
+wire_is_in_body(const struct wire *wire)
+{
+	return wire->state >= WIRE_BODY && wire->state <= WIRE_TRAILERS;
+}
+
+bool
 wire_is_expecting(const struct wire *wire)
 {
-	return wire->expects && wire->line.len == 0 && wire->out.len == wire->body &&
+	return wire->expects && wire->line.len == 0 && wire->taken == 0 &&
 	       (wire->state == WIRE_BODY || wire->state == WIRE_SIZE);
 }
 
@@ -229,20 +241,40 @@ void
 wire_clear(struct wire *wire)
 {
 	buf_clear(&wire->out);
+	buf_clear(&wire->body);
 	buf_clear(&wire->line);
+}
+
+void
+wire_skip(struct wire *wire)
+{
+	wire->skips = true;
+	buf_clear(&wire->body);
+}
+
+void
+wire_drop_body(struct wire *wire)
+{
+	if (wire->body.cap > WIRE_KEPT)
+		buf_clear(&wire->body);
+	else
+		buf_reset(&wire->body);
 }
 
 void
 wire_next(struct wire *wire)
 {
-	struct buf out, line;
+	struct buf out, body, line;
 
 	if (wire->out.cap > WIRE_KEPT || wire->line.cap > WIRE_KEPT)
 		wire_clear(wire);
+	wire_drop_body(wire);
 	out = wire->out;
+	body = wire->body;
 	line = wire->line;
 	buf_reset(&out);
 	wire_init(wire, wire->max_header, wire->max_body);
 	wire->out = out;
+	wire->body = body;
 	wire->line = line;
 }

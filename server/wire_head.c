@@ -286,7 +286,6 @@ wire_head_end(struct wire *wire)
 	}
 	wire->chunked = wire->codings > 0;
 	buf_add(&wire->out, "\r\n", 2);
-	wire->body = wire->out.len;
 	wire->left = wire->length;
 	wire->head_len = 0;
 	wire->fields = 0;
@@ -294,4 +293,5 @@ wire_head_end(struct wire *wire)
 		wire_exceed(wire);
 	else
 		wire->state = wire->chunked ? WIRE_SIZE : wire->left > 0 ? WIRE_BODY : WIRE_DONE;
+	wire->at_body = wire->state != WIRE_DONE;
 }

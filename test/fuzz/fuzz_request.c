@@ -32,6 +32,7 @@ fuzz_open_http(void)
 	struct http_opts opts = {.base = fuzz_app.base,
 	    .app = &fuzz_app,
 	    .max_body = MAX_BODY,
+	    .max_bodies = MAX_BODY,
 	    .max_header = MAX_HEADER,
 	    .max_connections = 100,
 	    .request_timeout_ms = TIMEOUT_MS,

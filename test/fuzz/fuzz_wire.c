@@ -14,6 +14,7 @@ fuzz_feed(struct wire *wire, const char *p, size_t n, size_t piece)
 {
 	enum wire_result result = WIRE_MORE;
 	size_t at = 0, used, some;
+	int heads = 0;
 
 	wire_init(wire, MAX_HEADER, MAX_BODY);
 	while (result == WIRE_MORE && at < n) {
@@ -21,6 +22,10 @@ fuzz_feed(struct wire *wire, const char *p, size_t n, size_t piece)
 		result = wire_feed(wire, p + at, some, &used);
 		FUZZ_CHECK(used <= some && (result != WIRE_MORE || used == some));
 		at += used;
+		if (result == WIRE_HEAD) {
+			FUZZ_CHECK(wire_is_in_body(wire) && wire->taken == 0 && heads++ == 0);
+			result = WIRE_MORE;
+		}
 	}
 	return result;
 }
@@ -37,7 +42,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(bytes.status == whole.status && bytes.why == whole.why);
 	FUZZ_CHECK(result != WIRE_WHOLE ||
 		   (bytes.out.len == whole.out.len &&
-		       memcmp(bytes.out.data, whole.out.data, whole.out.len) == 0));
+		       memcmp(bytes.out.data, whole.out.data, whole.out.len) == 0 &&
+		       bytes.body.len == whole.body.len && bytes.taken == whole.taken &&
+		       (whole.body.len == 0 ||
+			   memcmp(bytes.body.data, whole.body.data, whole.body.len) == 0)));
 	slow_read(&slow, p, size, MAX_HEADER, MAX_BODY);
 	FUZZ_CHECK((slow.status == -1) == (result == WIRE_MORE));
 	FUZZ_CHECK((slow.status == 0) == (result == WIRE_WHOLE && !whole.excess));

@@ -493,7 +493,9 @@ def push(raw, data, total):
     return sent
 
 
-CHUNKED = head("POST", "/x", "Transfer-Encoding: chunked").encode()
+EVENTS = Tenant(None).events_path
+JSON = "Content-Type: application/json"
+CHUNKED = head("POST", EVENTS, JSON, "Transfer-Encoding: chunked").encode()
 
 
 @pytest.mark.parametrize(
@@ -538,7 +540,7 @@ def test_64_mib_without_reading_take_no_memory(alone, start, data):
         (b"", b"G"),
         (b"GET /", b"a"),
         (b"GET / HTTP/1.1\r\n", b"a: b\r\n"),
-        (head("POST", "/x", "Content-Length: 5000").encode(), b"x"),
+        (head("POST", EVENTS, JSON, "Content-Length: 5000").encode(), b"x"),
         (CHUNKED, b"1\r\nx\r\n"),
         (CHUNKED, b"0"),
         (CHUNKED + b"0\r\n", b"a: b\r\n"),

@@ -16,7 +16,7 @@ LABELS = {
     "route": r"|(/[a-z.]+|/\{tenant\}|/\{locator\})+",
     "status": r"\d{3}|other",
     "state": r"[a-z]+",
-    "reason": r"overflow|suspended|disabled|invalid|too_large|unsupported|slow|broken_off|client_connections",
+    "reason": r"overflow|suspended|disabled|invalid|too_large|unsupported|slow|broken_off|client_connections|bodies",
     "kind": r"event|alert|test",
     "outcome": r"delivered|retrying|diverted|dropped|failed|moot",
     "trigger": r"|4xx|5xx|timeout|disabled|suspended",

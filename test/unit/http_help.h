@@ -188,6 +188,7 @@ static inline void
 start_held(size_t max_connections, int64_t request_ms, int64_t idle_ms, bool is_held)
 {
 	struct http_opts opts = {.max_body = MAX_BODY,
+	    .max_bodies = 100 * MAX_BODY,
 	    .max_header = 4096,
 	    .max_connections = max_connections,
 	    .held = is_held,

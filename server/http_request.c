@@ -1,0 +1,104 @@
+/*
+ * A request from its head to its handler.  What the head alone decides, route, token, permission
+ * and whether its body is one to read, is decided at its end, so that nobody's body takes memory
+ * who may not send one; and no body does that goes beyond the room for all.
+ */
+#include "base/clock.h"
+#include "server/http_internal.h"
+#include "server/route.h"
+
+#define HTTP_BODY_FREE 4096 /* bytes that a connection may keep anyhow: not counted */
+
+/* The order is that of contract.md, section 1. */
+static bool
+http_judge(struct http *http, struct call *call)
+{
+	return route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
+	       route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
+	       call_accept_body(call, http->opts.max_body);
+}
+
+/* Room for that much of a body; false when it answered 503. */
+static bool
+http_make_room(struct http_conn *conn, uint64_t bytes)
+{
+	struct http *http = conn->http;
+
+	if (bytes <= HTTP_BODY_FREE ||
+	    bodies_take(http->bodies, &conn->part, &conn->call.tenant, (size_t)bytes))
+		return true;
+	http->stats.refused[HTTP_REFUSED_BODIES]++;
+	conn->call.close = true;
+	call_problem(
+	    &conn->call, 503, "the server has no more room for bodies of requests at the moment");
+	return false;
+}
+
+/* Whether the rest of a request that is answered may be read and thrown away: little, or of
+ * unknown length.  A client that waits for 100 Continue may or may not send it. */
+static bool
+http_may_skip(const struct wire *wire)
+{
+	return !wire->expects && (wire->chunked || wire->left <= HTTP_SKIP_MAX);
+}
+
+void
+http_request_head(struct http_conn *conn)
+{
+	struct http *http = conn->http;
+	struct call *call = &conn->call;
+	bool close;
+
+	http->stats.requests++;
+	http->stats.calls++;
+	call_start(call, &conn->wire);
+	close = call->close;
+	call->close = close || !http_may_skip(&conn->wire);
+	if (!http_judge(http, call) ||
+	    (call->route->takes_body && !http_make_room(conn, conn->wire.left)))
+		return;
+	call->close = close;
+	http->stats.calls--; /* until it is whole */
+	conn->judged = true;
+	if (!call->route->takes_body)
+		wire_skip(&conn->wire);
+}
+
+bool
+http_request_grows(struct http_conn *conn)
+{
+	struct http *http = conn->http;
+
+	if (!conn->judged || conn->wire.body.len <= HTTP_BODY_FREE)
+		return true;
+	http->stats.calls++;
+	if (!http_make_room(conn, conn->wire.body.len))
+		return false;
+	http->stats.calls--;
+	return true;
+}
+
+void
+http_request_whole(struct http_conn *conn)
+{
+	struct http *http = conn->http;
+	struct call *call = &conn->call;
+	bool judged = conn->judged;
+
+	http->stats.calls++;
+	http_enter(conn, HTTP_CALLED);
+	if (conn->wire.excess)
+		http->stats.refused[HTTP_REFUSED_TOO_LARGE]++;
+	if (judged) {
+		call_resume(call, &conn->wire);
+		if (call->excess && !call_accept_body(call, http->opts.max_body))
+			return;
+	} else {
+		http->stats.requests++;
+		call_start(call, &conn->wire);
+		if (!http_judge(http, call))
+			return;
+	}
+	call_take_body(call, &conn->wire);
+	call->route->handler(call);
+}
