@@ -1,13 +1,14 @@
 #!/bin/bash
-# Builds the Debian package in a Debian 12 of its own, unit tests included, has lintian look at it,
-# installs it, runs evhookd as the package's user, removes and purges it, and sees that nothing is
-# left.  DEB_BUILD_OPTIONS=nocheck leaves the unit tests out.
+# Builds the Debian package in a Debian of its own (deb.sh [RELEASE], bookworm unless given), unit
+# tests included, has lintian look at it, installs it, runs evhookd as the package's user, removes and
+# purges it, and sees that nothing is left.  DEB_BUILD_OPTIONS=nocheck leaves the unit tests out.
 #
-# That Debian is made by debootstrap each time, or is $DEB_ROOT: a directory with what this script
+# That Debian is made each time (debian.sh), or is $DEB_ROOT: a directory with what this script
 # would install, which is used as it is (and keeps the built package in /build).  There is no systemd
 # in it: what the units do is not tried.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. test/packaging/debian.sh
 
 packages=(
 	build-essential
@@ -28,38 +29,25 @@ packages=(
 	uthash-dev
 )
 
-skip() {
-	echo "$1: skipped"
-	exit 77
-}
-
-fail() {
-	echo "deb.sh: $1" >&2
-	exit 1
-}
-
 [ "$(id -u)" -eq 0 ] || skip 'not root'
-[ -n "${DEB_ROOT:-}" ] || command -v debootstrap >/dev/null || skip 'no debootstrap'
 
+release=${1:-bookworm}
 root=${DEB_ROOT:-}
 made=
 server=
 
-# What is mounted goes first: nothing behind a mount may be deleted.
 clean_up() {
 	local pids=()
 	[ -z "$server" ] || kill "$server" 2>/dev/null || :
 	[ -z "$server" ] || wait "$server" || :
 	mapfile -t pids < <(jobs -p)
 	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || :
-	mountpoint -q "$root/proc" && umount "$root/proc"
-	[ -z "$made" ] || rm -rf --one-file-system "$made"
+	[ -z "$made" ] || debian_remove "$made"
 }
 trap clean_up EXIT
 
 inside() {
-	chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
-		DEBIAN_FRONTEND=noninteractive "$@" </dev/null
+	debian_run "$root" "$@"
 }
 
 # Everything that a package may leave behind, by name.
@@ -71,27 +59,16 @@ list_files() {
 
 if [ -z "$root" ]; then
 	made=$(mktemp -d /var/tmp/evhookd-deb-XXXXXX)
-	chmod 755 "$made" # it becomes /, for everybody
 	root=$made
-	echo "== a Debian 12 in $root"
-	debootstrap --variant=minbase --include=ca-certificates bookworm "$root" >"$root.log" 2>&1 ||
-		{ tail -5 "$root.log"; rm -f "$root.log"; skip 'debootstrap does not get its packages'; }
-	rm -f "$root.log"
-	printf 'deb http://deb.debian.org/debian-security bookworm-security main\n' >>"$root/etc/apt/sources.list"
-	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-	chmod 755 "$root/usr/sbin/policy-rc.d"
-	mount -t proc proc "$root/proc"
-	inside apt-get update -qq
-	inside apt-get install -y -qq --no-install-recommends "${packages[@]}" autoconf automake >/dev/null
+	echo "== Debian $release in $root"
+	debian_make "$release" "$root" "${packages[@]}" autoconf automake
 else
-	mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
+	debian_mount "$root"
 fi
 
 echo '== building'
 rm -rf "$root/build"
-mkdir -p "$root/build/evhookd"
-{ git ls-files -coz --exclude-standard 2>/dev/null || find . -type f -print0; } |
-	tar -c --null --files-from=- | tar -x --no-same-owner -C "$root/build/evhookd"
+debian_copy "$root" /build/evhookd
 inside sh -c "cd /build/evhookd && DEB_BUILD_OPTIONS='parallel=2 ${DEB_BUILD_OPTIONS-}' \
 	dpkg-buildpackage -us -uc -b" >"$root/build/log" 2>&1 || { tail -40 "$root/build/log"; fail 'not built'; }
 
