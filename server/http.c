@@ -234,8 +234,8 @@ http_new(const struct http_opts *opts)
 	http->bodies = bodies_new(opts->max_bodies);
 	if (opts->max_client_connections > 0)
 		http->clients = clients_new(opts->max_client_connections);
-	http->listen =
-	    http_listen_new(opts->base, opts->max_connections, opts->held, http_on_accept, http);
+	http->listen = http_listen_new(
+	    opts->base, opts->max_connections, opts->share_ports, opts->held, http_on_accept, http);
 	return http;
 }
 

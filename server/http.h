@@ -24,6 +24,7 @@ struct http_opts {
 	size_t max_header;
 	size_t max_connections;
 	size_t max_client_connections; /* from one address; 0: no cap */
+	bool share_ports;              /* with other processes (SO_REUSEPORT) */
 	bool held;                     /* nothing is accepted before http_accept() */
 	int64_t request_timeout_ms;    /* a whole request, head and body */
 	int64_t idle_timeout_ms;
@@ -33,7 +34,7 @@ struct http_opts {
 };
 
 struct http *http_new(const struct http_opts *opts);
-/* "ADDR:PORT" or "[ADDR]:PORT", port 0 for any; SO_REUSEPORT.  0, or -1 and *why (free()). */
+/* "ADDR:PORT" or "[ADDR]:PORT", port 0 for any.  0, or -1 and *why (free()). */
 int http_listen(struct http *http, const char *addr_port, char **why);
 void http_accept(struct http *http);
 /* The addresses listened on, with their real ports; borrowed. */

@@ -26,6 +26,7 @@ struct http_listen {
 	struct evconnlistener **listeners; /* as many as addresses, NULL when closed */
 	size_t n;
 	size_t connections, max_connections;
+	bool shared; /* other processes may listen on the same ports */
 	bool accepting;
 	bool held;          /* until the first http_listen_accept() */
 	bool resting;       /* accept() failed a moment ago */
@@ -172,8 +173,8 @@ http_listen_fail(char **why, const char *addr_port, const char *reason)
 int
 http_listen_add(struct http_listen *listen, const char *addr_port, char **why)
 {
-	const unsigned flags = LEV_OPT_REUSEABLE | LEV_OPT_REUSEABLE_PORT | LEV_OPT_CLOSE_ON_EXEC |
-			       LEV_OPT_CLOSE_ON_FREE;
+	const unsigned flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE |
+			       (listen->shared ? LEV_OPT_REUSEABLE_PORT : 0);
 	struct evconnlistener *listener;
 	struct sockaddr_storage address;
 	socklen_t len = http_listen_parse(addr_port, &address);
@@ -220,8 +221,8 @@ http_listen_addresses(const struct http_listen *listen, size_t *n)
 /* --- life --- */
 
 struct http_listen *
-http_listen_new(
-    struct event_base *base, size_t max_connections, bool held, http_listen_fn *fn, void *arg)
+http_listen_new(struct event_base *base, size_t max_connections, bool shared, bool held,
+    http_listen_fn *fn, void *arg)
 {
 	struct http_listen *listen = xcalloc(1, sizeof *listen);
 
@@ -229,6 +230,7 @@ http_listen_new(
 	listen->fn = fn;
 	listen->arg = arg;
 	listen->max_connections = max_connections;
+	listen->shared = shared;
 	listen->held = held;
 	listen->accepting = !held;
 	listen->rest = event_new(base, -1, 0, http_listen_on_rested, listen);

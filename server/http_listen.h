@@ -13,9 +13,10 @@ struct http_listen;
 /* Gives the socket of a new connection: non-blocking, TCP_NODELAY, close-on-exec. */
 typedef void http_listen_fn(void *arg, int fd);
 
-/* held: nothing is accepted before http_listen_accept(); it waits in the system's queue. */
-struct http_listen *http_listen_new(
-    struct event_base *base, size_t max_connections, bool held, http_listen_fn *fn, void *arg);
+/* shared: others that say so too may listen on the same ports (SO_REUSEPORT).  held: nothing is
+ * accepted before http_listen_accept(); it waits in the system's queue. */
+struct http_listen *http_listen_new(struct event_base *base, size_t max_connections, bool shared,
+    bool held, http_listen_fn *fn, void *arg);
 int http_listen_add(struct http_listen *listen, const char *addr_port, char **why);
 const struct sockaddr_storage *http_listen_addresses(const struct http_listen *listen, size_t *n);
 

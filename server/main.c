@@ -347,6 +347,8 @@ server_open_http(struct server *server)
 	    .max_client_connections = (size_t)config->max_client_connections,
 	    .request_timeout_ms = config->request_timeout_ms,
 	    .idle_timeout_ms = IDLE_TIMEOUT_MS,
+	    /* a private Redis is for one process alone */
+	    .share_ports = config->redis != NULL,
 	    .held = true,
 	    .admit = app_admit_api,
 	    .permit = auth_permit,
@@ -354,6 +356,7 @@ server_open_http(struct server *server)
 
 	app->http = http_new(&opts);
 	opts.held = false;
+	opts.share_ports = false; /* whoever asks there asks one process */
 	opts.tls = NULL;
 	opts.admit = app_admit_admin;
 	opts.permit = NULL;

@@ -116,6 +116,29 @@ def test_the_log_names_the_ports_that_were_taken(new_redis, new_evhookd, admin):
         client.close()
 
 
+def starts_beside(first, *args):
+    """Starts another one with these arguments; what it says, which is one line more than its log."""
+    done = run("--data-dir", first.dir / "other", *args)
+    assert done.returncode == 1 and done.stdout == ""
+    return done.stderr
+
+
+def test_a_port_is_not_shared_without_a_redis_to_share(new_evhookd):
+    first = new_evhookd()
+    address = first.lock.address()
+    said = starts_beside(first, "--listen", address, "--admin-listen", "127.0.0.1:0")
+    assert f"cannot listen on {address}: Address already in use" in said
+    assert first.status_of("/readyz") == 200
+
+
+def test_the_admin_port_is_never_shared(new_redis, new_evhookd):
+    redis = new_redis()
+    first = new_evhookd(redis=redis)
+    admin = first.admin_lock.address()
+    args = ("--redis", redis.uri, "--listen", "127.0.0.1:0", "--admin-listen", admin)
+    assert f"cannot listen on {admin}: Address already in use" in starts_beside(first, *args)
+
+
 def test_an_option_in_the_environment_is_checked_and_named():
     done = run("--check-config", env={"EVHOOK_SHARDS": "many"})
     assert done.returncode == 2 and "EVHOOK_SHARDS" in one_line(done.stderr)
