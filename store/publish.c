@@ -3,8 +3,8 @@
  *
  * The requests of one tenant that come in one turn of the loop share a command: what the script
  * looks up is the same for all of them, and a script costs Redis as much as several events.  Few
- * wait for more while a command for that tenant is under way.  Each request is still stored as a
- * whole or not at all, and answered alone.
+ * wait for more while a command for that tenant is under way.  Tenants take turns (lanes.c).  Each
+ * request is still stored as a whole or not at all, and answered alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +15,13 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "store/events.h"
+#include "store/lanes.h"
 #include "store/store_internal.h"
 
 #define BATCH_EVENTS_MAX 1000
 #define BATCH_ENOUGH 32 /* deliveries; more in one command saves little and holds others up */
 #define BATCH_BYTES_MAX (256 * 1024)
+#define BYTES_PER_COST 4096 /* so many are as much work for Redis as a delivery */
 /* As far as can be guessed: Redis serves nobody else meanwhile. */
 #define BATCH_DELIVERIES_MAX 10000
 
@@ -36,8 +38,9 @@ struct publish_op {
 /* One command. */
 struct publish_batch {
 	struct replicas_op op; /* first: with --redis-wait */
+	struct lane_item item;
 	struct store *store;
-	struct publish_lane *lane; /* NULL: it has none, and is not waited for */
+	struct lane *lane;
 	struct redis_cmd *cmd;
 	STAILQ_HEAD(, publish_op) ops;
 	size_t n;                       /* events of all of them */
@@ -46,21 +49,10 @@ struct publish_batch {
 	size_t ntargets;
 };
 
-/* What is going on for a tenant; it ends when nothing is. */
-struct publish_lane {
-	UT_hash_handle hh;
-	struct uuid tenant;
-	struct publish_batch *open; /* takes more requests; NULL for none */
-	unsigned underway;          /* batches that wait for their answer */
-	bool is_ripe;
-	STAILQ_ENTRY(publish_lane) ripe_entry;
-};
-
 struct publisher {
 	struct event *flush;
-	struct publish_lane *lanes;       /* by tenant */
-	STAILQ_HEAD(, publish_lane) ripe; /* to be sent at the end of the turn */
-	size_t per_event; /* deliveries that an event caused of late, the most; it fades */
+	struct lanes lanes;
+	STAILQ_HEAD(, lane) due; /* to be looked at at the end of the turn */
 };
 
 static void
@@ -263,43 +255,24 @@ publish_on_replicated(struct replicas_op *op, enum store_err err)
 static void
 publish_note_fanout(const struct publish_batch *batch)
 {
-	struct publisher *publisher = batch->store->publisher;
 	const struct publish_op *op;
 	size_t deliveries = 0, n = 0;
 
 	STAILQ_FOREACH(op, &batch->ops, entry)
 	for (size_t i = 0; op->result != NULL && i < op->result->n; i++, n++)
 		deliveries += op->result->events[i].ntargets;
-	if (n == 0)
-		return;
-	publisher->per_event -= publisher->per_event / 4;
-	if (publisher->per_event < deliveries / n)
-		publisher->per_event = deliveries / n;
+	lanes_learn(&batch->store->publisher->lanes, batch->lane, n, deliveries);
 }
 
-/* Sends what was gathered in the lane at the end of this turn. */
+/* Looks at the lane at the end of this turn. */
 static void
-publish_lane_ripen(struct publisher *publisher, struct publish_lane *lane)
+publish_look_later(struct publisher *publisher, struct lane *lane)
 {
-	if (lane->is_ripe)
-		return;
-	lane->is_ripe = true;
-	STAILQ_INSERT_TAIL(&publisher->ripe, lane, ripe_entry);
-	event_active(publisher->flush, EV_TIMEOUT, 1);
-}
-
-/* Goes on with what was gathered, or ends the lane. */
-static void
-publish_lane_go_on(struct publisher *publisher, struct publish_lane *lane)
-{
-	if (lane->underway > 0 || lane->is_ripe)
-		return;
-	if (lane->open != NULL) {
-		publish_lane_ripen(publisher, lane);
-		return;
+	if (!lane->is_due) {
+		lane->is_due = true;
+		STAILQ_INSERT_TAIL(&publisher->due, lane, due_entry);
 	}
-	HASH_DELETE(hh, publisher->lanes, lane);
-	free(lane);
+	event_active(publisher->flush, EV_TIMEOUT, 1);
 }
 
 static redis_fn publish_on_stored;
@@ -307,11 +280,12 @@ static redis_fn publish_on_stored;
 /* --- asking --- */
 
 static struct publish_batch *
-publish_batch_new(struct store *store, const struct publish_request *request)
+publish_batch_new(struct store *store, struct lane *lane, const struct publish_request *request)
 {
 	struct publish_batch *batch = xcalloc(1, sizeof *batch);
 
 	batch->store = store;
+	batch->lane = lane;
 	STAILQ_INIT(&batch->ops);
 	batch->cmd = store_script(store, "publish", &request->tenant);
 	publish_args_head(batch->cmd, request);
@@ -332,45 +306,39 @@ publish_batch_add(struct publish_batch *batch, struct publish_op *op)
 
 /* --- gathering --- */
 
-static struct publish_lane *
-publish_lane_get(struct publisher *publisher, const struct uuid *tenant)
+/* Deliveries, as far as can be guessed. */
+static size_t
+publish_batch_cost(const struct publish_batch *batch, size_t more)
 {
-	struct publish_lane *lane;
+	size_t per_event = batch->lane->per_event;
 
-	HASH_FIND(hh, publisher->lanes, tenant->s, UUID_LEN, lane);
-	if (lane != NULL)
-		return lane;
-	lane = xcalloc(1, sizeof *lane);
-	lane->tenant = *tenant;
-	HASH_ADD(hh, publisher->lanes, tenant.s, UUID_LEN, lane);
-	return lane;
-}
-
-static void
-publish_lane_send(struct publish_lane *lane)
-{
-	struct publish_batch *batch = lane->open;
-
-	lane->open = NULL;
-	lane->underway++;
-	redis_send(batch->store->publishing, batch->cmd, publish_on_stored, batch);
+	return (batch->n + more) * (per_event > 0 ? per_event : 1);
 }
 
 static bool
 publish_batch_is_enough(const struct publish_batch *batch)
 {
-	size_t per_event = batch->store->publisher->per_event;
-
-	return batch->n * (per_event > 0 ? per_event : 1) >= BATCH_ENOUGH;
+	return publish_batch_cost(batch, 0) >= BATCH_ENOUGH;
 }
 
 static bool
 publish_batch_takes(const struct publish_batch *batch, const struct publish_request *request)
 {
 	return !request->note_tenant && batch->n + request->n <= BATCH_EVENTS_MAX &&
-	       (batch->n + request->n) * batch->store->publisher->per_event <=
-		   BATCH_DELIVERIES_MAX &&
+	       publish_batch_cost(batch, request->n) <= BATCH_DELIVERIES_MAX &&
 	       redis_cmd_size(batch->cmd) + request->body_len <= BATCH_BYTES_MAX;
+}
+
+/* Nothing more comes to it: it goes to Redis when it is its turn. */
+static void
+publish_batch_close(struct publish_batch *batch)
+{
+	struct publisher *publisher = batch->store->publisher;
+	size_t cost = publish_batch_cost(batch, 0) + redis_cmd_size(batch->cmd) / BYTES_PER_COST;
+
+	if (batch->lane->open == batch)
+		batch->lane->open = NULL;
+	lanes_add(&publisher->lanes, batch->lane, &batch->item, cost);
 }
 
 /* Into the lane of its tenant. */
@@ -378,17 +346,17 @@ static void
 publish_gather(struct store *store, struct publish_op *op)
 {
 	const struct publish_request *request = &op->request;
-	struct publish_lane *lane = publish_lane_get(store->publisher, &request->tenant);
+	struct lane *lane = lanes_get(&store->publisher->lanes, &request->tenant);
 
-	if (lane->open != NULL && !publish_batch_takes(lane->open, request))
-		publish_lane_send(lane);
-	if (lane->open == NULL) {
-		lane->open = publish_batch_new(store, request);
-		lane->open->lane = lane;
+	if (lane->open != NULL && !publish_batch_takes(lane->open, request)) {
+		publish_batch_close(lane->open);
+		publish_look_later(store->publisher, lane);
 	}
+	if (lane->open == NULL)
+		lane->open = publish_batch_new(store, lane, request);
 	publish_batch_add(lane->open, op);
-	if (lane->underway == 0 || publish_batch_is_enough(lane->open))
-		publish_lane_ripen(store->publisher, lane);
+	if (lane_is_free(lane) || publish_batch_is_enough(lane->open))
+		publish_look_later(store->publisher, lane);
 }
 
 void
@@ -405,9 +373,11 @@ events_publish(
 		publish_gather(store, op);
 		return;
 	}
-	batch = publish_batch_new(store, request);
+	batch = publish_batch_new(
+	    store, lanes_get(&store->publisher->lanes, &request->tenant), request);
 	publish_batch_add(batch, op);
-	redis_send(store->publishing, batch->cmd, publish_on_stored, batch);
+	publish_batch_close(batch);
+	publish_look_later(store->publisher, batch->lane);
 }
 
 /* Reads the answer for each request; those that are to be sent again leave the batch for that. */
@@ -441,14 +411,13 @@ static void
 publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 {
 	struct publish_batch *batch = arg;
+	struct publisher *publisher = batch->store->publisher;
 	enum store_err err = store_judge("publish", answer, reply);
 
-	if (batch->lane != NULL)
-		batch->lane->underway--;
+	lanes_done(&publisher->lanes, &batch->item);
 	if (err == STORE_OK)
 		publish_read_all(batch, reply);
-	if (batch->lane != NULL)
-		publish_lane_go_on(batch->store->publisher, batch->lane);
+	publish_look_later(publisher, batch->lane);
 	/* asked behind the script's answer, not together with it: the script may have to be sent
 	 * again (NOSCRIPT), and WAIT is only about what stands before it */
 	if (batch->store->replicas != NULL && publish_promises(batch)) {
@@ -460,33 +429,46 @@ publish_on_stored(void *arg, enum answer answer, const redisReply *reply)
 }
 
 static void
-publisher_send_ripe(struct publisher *publisher)
+publish_send(struct lane_item *item)
 {
-	struct publish_lane *lane;
+	struct publish_batch *batch =
+	    (struct publish_batch *)(void *)((char *)item - offsetof(struct publish_batch, item));
 
-	while ((lane = STAILQ_FIRST(&publisher->ripe)) != NULL) {
-		STAILQ_REMOVE_HEAD(&publisher->ripe, ripe_entry);
-		lane->is_ripe = false;
+	redis_send(batch->store->publishing, batch->cmd, publish_on_stored, batch);
+}
+
+/* Closes what has gathered enough, or need not wait, and sends what may go. */
+static void
+publisher_send(struct publisher *publisher)
+{
+	struct lane_item *item;
+	struct lane *lane;
+
+	while ((lane = STAILQ_FIRST(&publisher->due)) != NULL) {
+		STAILQ_REMOVE_HEAD(&publisher->due, due_entry);
 		if (lane->open != NULL &&
-		    (lane->underway == 0 || publish_batch_is_enough(lane->open)))
-			publish_lane_send(lane);
-		else
-			publish_lane_go_on(publisher, lane);
+		    (lane_is_free(lane) || publish_batch_is_enough(lane->open)))
+			publish_batch_close(lane->open);
+		lane->is_due = false;
+		lanes_put(&publisher->lanes, lane);
 	}
+	while ((item = lanes_next(&publisher->lanes)) != NULL)
+		publish_send(item);
 }
 
 void
 publisher_flush(struct publisher *publisher)
 {
-	struct publish_lane *lane, *next;
+	struct lane_item *item;
+	struct lane *lane, *next;
 
-	STAILQ_INIT(&publisher->ripe);
-	HASH_ITER(hh, publisher->lanes, lane, next)
+	HASH_ITER(hh, publisher->lanes.table, lane, next)
 	{
-		lane->is_ripe = false;
 		if (lane->open != NULL)
-			publish_lane_send(lane);
+			publish_batch_close(lane->open);
 	}
+	while ((item = lanes_drain(&publisher->lanes)) != NULL)
+		publish_send(item);
 }
 
 /* Runs behind all that the loop found to do this turn. */
@@ -495,7 +477,7 @@ publisher_ev_flush(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	publisher_send_ripe(arg);
+	publisher_send(arg);
 }
 
 struct publisher *
@@ -503,7 +485,8 @@ publisher_new(struct event_base *base)
 {
 	struct publisher *publisher = xcalloc(1, sizeof *publisher);
 
-	STAILQ_INIT(&publisher->ripe);
+	STAILQ_INIT(&publisher->due);
+	lanes_init(&publisher->lanes);
 	publisher->flush = evtimer_new(base, publisher_ev_flush, publisher);
 	if (publisher->flush == NULL)
 		abort();
@@ -514,5 +497,6 @@ void
 publisher_free(struct publisher *publisher)
 {
 	event_free(publisher->flush);
+	lanes_clear(&publisher->lanes);
 	free(publisher);
 }
