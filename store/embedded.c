@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,26 +56,29 @@ struct embedded {
 	int64_t backoff_ms;
 };
 
-enum embedded_answer { EMBEDDED_SILENT, EMBEDDED_LOADING, EMBEDDED_READY };
+enum embedded_answer { EMBEDDED_SILENT, EMBEDDED_LOADING, EMBEDDED_READY, EMBEDDED_FOREIGN };
 
 static void embedded_ev_exit(evutil_socket_t fd, short what, void *arg);
 static void embedded_ev_retry(evutil_socket_t fd, short what, void *arg);
 
-/* What is heard on the socket; *pid is who listens. */
+/* What is heard on the socket; *peer is who listens.  Another user's server is not talked to. */
 static enum embedded_answer
-embedded_ask(const struct embedded *embedded, pid_t *pid)
+embedded_ask(const struct embedded *embedded, struct ucred *peer)
 {
 	const struct timeval timeout = {.tv_sec = ANSWER_SECONDS};
 	redisContext *redis = redisConnectUnixWithTimeout(embedded->dir.socket, timeout);
 	enum embedded_answer answer = EMBEDDED_SILENT;
-	struct ucred peer = {0};
-	socklen_t len = sizeof peer;
+	socklen_t len = sizeof *peer;
 	redisReply *reply = NULL;
 
+	*peer = (struct ucred){0};
 	if (redis != NULL && !redis->err && redisSetTimeout(redis, timeout) == REDIS_OK &&
-	    getsockopt(redis->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
-		reply = redisCommand(redis, "PING");
-	*pid = peer.pid;
+	    getsockopt(redis->fd, SOL_SOCKET, SO_PEERCRED, peer, &len) == 0) {
+		if (peer->uid != geteuid())
+			answer = EMBEDDED_FOREIGN;
+		else
+			reply = redisCommand(redis, "PING");
+	}
 	if (reply != NULL) {
 		answer = EMBEDDED_READY;
 		if (reply->str != NULL && strncmp(reply->str, "LOADING", 7) == 0)
@@ -157,6 +161,7 @@ embedded_exec(const struct embedded *embedded, int log, int lock, pid_t *pid)
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t none, all;
+	mode_t mask;
 	int rc;
 
 	sigemptyset(&none);
@@ -176,8 +181,10 @@ embedded_exec(const struct embedded *embedded, int log, int lock, pid_t *pid)
 		rc = posix_spawn_file_actions_adddup2(&actions, lock, 3);
 	if (!rc)
 		rc = posix_spawn_file_actions_addclosefrom_np(&actions, 4);
+	mask = umask(077); /* redis-server makes its files readable by all */
 	if (!rc)
 		rc = posix_spawnp(pid, name, &actions, &attr, argv, environ);
+	umask(mask);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	return rc;
@@ -187,11 +194,14 @@ embedded_exec(const struct embedded *embedded, int log, int lock, pid_t *pid)
 static int
 embedded_spawn(struct embedded *embedded, struct buf *why)
 {
-	int lock = embedded_dir_lock_server(&embedded->dir);
-	int log = lock < 0 ? -1 : embedded_dir_open_log(&embedded->dir);
-	int rc = log < 0 ? errno : 0;
+	int lock, log, rc;
 	pid_t pid;
 
+	if (embedded_dir_check_aof(&embedded->dir, why))
+		return -1;
+	lock = embedded_dir_lock_server(&embedded->dir);
+	log = lock < 0 ? -1 : embedded_dir_open_log(&embedded->dir);
+	rc = log < 0 ? errno : 0;
 	if (rc == 0 && (rc = embedded_exec(embedded, log, lock, &pid)) == ENOENT)
 		buf_adds(why, "redis-server not found in PATH: apt-get install redis-server, or "
 			      "use --redis");
@@ -226,13 +236,24 @@ embedded_log(enum log_level level, const char *msg, pid_t pid)
 	log_end();
 }
 
+/* Where redis-server cannot read its file: how that is repaired, with the name. */
+static void
+embedded_advise(const struct embedded *embedded, struct buf *why)
+{
+	if (strstr(buf_str(why), "redis-check-aof") == NULL)
+		return;
+	buf_adds(why, ": copy the directory, then ");
+	embedded_dir_repair(&embedded->dir, why);
+}
+
 /* Waits until the new server has loaded.  0, or -1 and why when it has exited instead; one that
  * takes long is left to it. */
 static int
 embedded_await(struct embedded *embedded, struct buf *why)
 {
 	int64_t deadline = clock_mono_ms() + START_MS;
-	pid_t pid = embedded->pid, listener;
+	pid_t pid = embedded->pid;
+	struct ucred listener;
 
 	while (embedded_ask(embedded, &listener) != EMBEDDED_READY) {
 		struct pollfd fd = {.fd = embedded->pidfd, .events = POLLIN};
@@ -243,6 +264,7 @@ embedded_await(struct embedded *embedded, struct buf *why)
 			buf_adds(why, ": ");
 			embedded_dir_last_line(&embedded->dir, why);
 			buf_printf(why, " (%s)", embedded->dir.log);
+			embedded_advise(embedded, why);
 			return -1;
 		}
 		if (clock_mono_ms() > deadline) {
@@ -263,9 +285,10 @@ static int
 embedded_adopt(struct embedded *embedded, struct buf *why)
 {
 	int64_t deadline = clock_mono_ms() + ADOPT_MS;
-	pid_t pid;
+	enum embedded_answer answer;
+	struct ucred peer;
 
-	while (embedded_ask(embedded, &pid) == EMBEDDED_SILENT) {
+	while ((answer = embedded_ask(embedded, &peer)) == EMBEDDED_SILENT) {
 		int lock = embedded_dir_lock_server(&embedded->dir);
 
 		if (lock >= 0) {
@@ -287,12 +310,21 @@ embedded_adopt(struct embedded *embedded, struct buf *why)
 		}
 		poll(NULL, 0, POLL_MS);
 	}
-	if (pid <= 0 || embedded_watch(embedded, pid, false)) {
-		buf_printf(why, "cannot watch the redis-server (pid %ld) that listens on %s: %s",
-		    (long)pid, embedded->dir.socket, pid <= 0 ? "not ours" : strerror(errno));
+	if (answer == EMBEDDED_FOREIGN) {
+		buf_printf(why,
+		    "user %ld (pid %ld) listens on %s: only a redis-server of evhookd's own user "
+		    "is "
+		    "used, end that one",
+		    (long)peer.uid, (long)peer.pid, embedded->dir.socket);
 		return -1;
 	}
-	embedded_log(LOG_INFO, "redis-server adopted", pid);
+	if (peer.pid <= 0 || embedded_watch(embedded, peer.pid, false)) {
+		buf_printf(why, "cannot watch the redis-server (pid %ld) that listens on %s: %s",
+		    (long)peer.pid, embedded->dir.socket,
+		    peer.pid <= 0 ? "not ours" : strerror(errno));
+		return -1;
+	}
+	embedded_log(LOG_INFO, "redis-server adopted", peer.pid);
 	return 1;
 }
 

@@ -1,6 +1,7 @@
 /* The files in the embedded redis-server's directory. */
 #include "store/embedded_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -12,11 +13,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define LOG_MAX (1024 * 1024) /* bytes of redis.log, beyond which it is put aside */
 #define LOG_TAIL 4096         /* bytes at its end in which the last line is looked for */
 #define LOG_LINE_MAX 300      /* bytes of that line */
+#define AOF_DIR "appendonlydir"
+#define AOF_MANIFEST "appendonly.aof.manifest"
+#define AOF_NAMES_MAX 300 /* bytes of names that are said */
 
 static int
 embedded_dir_fault(struct buf *why, const char *path, const char *what)
@@ -60,6 +65,34 @@ embedded_dir_write(int fd, const char *s, size_t n)
 			n -= (size_t)written;
 		}
 	}
+	return 0;
+}
+
+/* What is in it are the tenants' events and secrets, so it is the owner's alone; and whoever may
+ * write in it could put another server's socket there. */
+static int
+embedded_dir_make_private(const struct embedded_dir *dir, struct buf *why)
+{
+	struct stat st;
+
+	if (stat(dir->path, &st))
+		return embedded_dir_fault(why, dir->path, strerror(errno));
+	if (!S_ISDIR(st.st_mode))
+		return embedded_dir_fault(why, dir->path, strerror(ENOTDIR));
+	if (st.st_uid != geteuid()) {
+		buf_printf(why,
+		    "data directory %s belongs to user %ld, evhookd runs as user %ld: change its "
+		    "owner, or use another",
+		    dir->path, (long)st.st_uid, (long)geteuid());
+		return -1;
+	}
+	if ((st.st_mode & 077) == 0)
+		return 0;
+	if (chmod(dir->path, 0700))
+		return embedded_dir_fault(why, dir->path, strerror(errno));
+	log_begin(LOG_WARN, "the data directory was open to others: it is the owner's alone now");
+	log_str("path", dir->path);
+	log_end();
 	return 0;
 }
 
@@ -168,7 +201,7 @@ embedded_dir_open(struct embedded_dir *dir, const char *path, struct buf *why)
 		    dir->path, strlen(dir->path), socket_max - strlen("/redis.sock"));
 		return -1;
 	}
-	if (embedded_dir_lock(dir, why))
+	if (embedded_dir_make_private(dir, why) || embedded_dir_lock(dir, why))
 		return -1;
 	return embedded_dir_write_conf(dir, why);
 }
@@ -198,6 +231,47 @@ embedded_dir_lock_server(const struct embedded_dir *dir)
 		return -1;
 	}
 	return fd;
+}
+
+/* redis-server would begin anew, and write over what is there. */
+int
+embedded_dir_check_aof(const struct embedded_dir *dir, struct buf *why)
+{
+	static const char begins[] = "appendonly.aof.";
+	struct buf names = {0};
+	char *path = embedded_dir_join(dir, AOF_DIR);
+	const struct dirent *entry;
+	bool has_manifest = false;
+	DIR *files = opendir(path);
+
+	free(path);
+	while (files != NULL && (entry = readdir(files)) != NULL) {
+		if (strncmp(entry->d_name, begins, sizeof begins - 1) != 0)
+			continue;
+		if (strcmp(entry->d_name, AOF_MANIFEST) == 0)
+			has_manifest = true;
+		else if (names.len < AOF_NAMES_MAX)
+			buf_printf(&names, "%s%s", names.len > 0 ? ", " : "", entry->d_name);
+	}
+	if (files != NULL)
+		closedir(files);
+	if (!has_manifest && names.len > 0)
+		buf_printf(why,
+		    "data directory %s: " AOF_DIR " has %s, but no " AOF_MANIFEST
+		    ": redis-server would begin anew and write over them; put the manifest back, "
+		    "or "
+		    "write it again and check it with redis-check-aof (see \"Repair\" in "
+		    "doc/operations.md)",
+		    dir->path, buf_str(&names));
+	has_manifest = has_manifest || names.len == 0;
+	buf_clear(&names);
+	return has_manifest ? 0 : -1;
+}
+
+void
+embedded_dir_repair(const struct embedded_dir *dir, struct buf *out)
+{
+	buf_printf(out, "redis-check-aof --fix %s/" AOF_DIR "/" AOF_MANIFEST, dir->path);
 }
 
 int

@@ -12,8 +12,8 @@ struct embedded_dir {
 	int lock; /* evhookd.lock, held; -1 for none */
 };
 
-/* Makes the directory, takes its lock and writes redis.conf.  0, or -1 and why in one line;
- * embedded_dir_clear() is due in both cases. */
+/* Makes the directory (0700, also when it was there), which must be ours, takes its lock and writes
+ * redis.conf.  0, or -1 and why in one line; embedded_dir_clear() is due in both cases. */
 int embedded_dir_open(struct embedded_dir *dir, const char *path, struct buf *why);
 void embedded_dir_clear(struct embedded_dir *dir);
 
@@ -23,6 +23,11 @@ void embedded_dir_clear(struct embedded_dir *dir);
  * a server has it.
  */
 int embedded_dir_lock_server(const struct embedded_dir *dir);
+/* 0, or -1 and why when there are append-only files without the manifest that says which are which.
+ */
+int embedded_dir_check_aof(const struct embedded_dir *dir, struct buf *why);
+/* Appends the command that repairs the append-only file. */
+void embedded_dir_repair(const struct embedded_dir *dir, struct buf *out);
 /* Gives redis.log open for appending; a long one is put aside first.  -1 with errno. */
 int embedded_dir_open_log(const struct embedded_dir *dir);
 /* Appends the last line of redis.log, printable; nothing when there is none. */

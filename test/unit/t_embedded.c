@@ -37,6 +37,20 @@ struct fixture {
 	char path[4096];    /* PATH as it was */
 };
 
+static int
+run(const char *command)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	waitpid(pid, &status, 0);
+	return status;
+}
+
 /* The process that listens; 0 for none. */
 static pid_t
 server_pid(const char *socket)
@@ -494,6 +508,145 @@ test_broken_file(void **state)
 	free(why);
 }
 
+/* An unclean end of the machine can leave a tail of NULs; the line names the cure. */
+static void
+test_tail_of_nuls(void **state)
+{
+	static const char nuls[4096];
+	struct fixture *f = *state;
+	struct embedded *embedded = start_well(f);
+	char name[400], cure[600], *why;
+	FILE *file;
+
+	expect(embedded_socket(embedded), "SET key value", "OK");
+	embedded_stop(embedded);
+	embedded_free(embedded);
+	snprintf(name, sizeof name, "%s/appendonlydir/appendonly.aof.1.incr.aof", f->data_dir);
+	file = fopen(name, "a");
+	assert_non_null(file);
+	fwrite(nuls, 1, sizeof nuls, file);
+	fclose(file);
+	assert_null(start(f, &why));
+	snprintf(cure, sizeof cure,
+	    "redis-check-aof --fix %s/appendonlydir/appendonly.aof.manifest", f->data_dir);
+	assert_non_null(strstr(why, cure));
+	assert_null(strchr(why, '\n'));
+	free(why);
+	snprintf(cure, sizeof cure,
+	    "cd '%s' && echo y | redis-check-aof --fix appendonlydir/appendonly.aof.manifest "
+	    ">/dev/null",
+	    f->data_dir);
+	assert_int_equal(run(cure), 0);
+	embedded = start_well(f);
+	expect(embedded_socket(embedded), "GET key", "value");
+	embedded_stop(embedded);
+	embedded_free(embedded);
+}
+
+/* redis-server would take the directory for a new one. */
+static void
+test_lost_manifest(void **state)
+{
+	struct fixture *f = *state;
+	struct embedded *embedded = start_well(f);
+	char name[400], aside[400], *why;
+	struct stat before, after;
+
+	expect(embedded_socket(embedded), "SET key value", "OK");
+	embedded_stop(embedded);
+	embedded_free(embedded);
+	snprintf(name, sizeof name, "%s/appendonlydir/appendonly.aof.manifest", f->data_dir);
+	snprintf(aside, sizeof aside, "%s/aside", f->top);
+	assert_int_equal(rename(name, aside), 0);
+	snprintf(name, sizeof name, "%s/appendonlydir/appendonly.aof.1.incr.aof", f->data_dir);
+	assert_int_equal(stat(name, &before), 0);
+	assert_null(start(f, &why));
+	assert_non_null(strstr(why, "appendonly.aof.1.base.rdb"));
+	assert_non_null(strstr(why, "appendonly.aof.1.incr.aof"));
+	assert_non_null(strstr(why, "appendonly.aof.manifest"));
+	assert_non_null(strstr(why, "redis-check-aof"));
+	free(why);
+	assert_int_equal(stat(name, &after), 0);
+	assert_int_equal(before.st_size, after.st_size);
+	snprintf(name, sizeof name, "%s/appendonlydir/appendonly.aof.manifest", f->data_dir);
+	assert_int_equal(rename(aside, name), 0);
+	embedded = start_well(f);
+	expect(embedded_socket(embedded), "GET key", "value");
+	embedded_stop(embedded);
+	embedded_free(embedded);
+}
+
+static void
+expect_mode(const char *dir, const char *name, mode_t mode)
+{
+	char path[400];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s%s", dir, name);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, mode);
+}
+
+/* Whatever it was before, and whatever umask evhookd was started with. */
+static void
+test_private(void **state)
+{
+	struct fixture *f = *state;
+	mode_t mask = umask(022);
+	struct embedded *embedded;
+
+	assert_int_equal(mkdir(f->data_dir, 0755), 0);
+	embedded = start_well(f);
+	expect(embedded_socket(embedded), "SET key value", "OK");
+	expect_mode(f->data_dir, "", 0700);
+	expect_mode(f->data_dir, "/appendonlydir", 0700);
+	expect_mode(f->data_dir, "/appendonlydir/appendonly.aof.1.incr.aof", 0600);
+	embedded_stop(embedded);
+	embedded_free(embedded);
+	assert_int_equal(umask(mask), 022);
+}
+
+/* Only root can make what is another's. */
+static void
+test_of_another_user(void **state)
+{
+	struct fixture *f = *state;
+	char line[600], path[400], *why;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(mkdir(f->data_dir, 0700), 0);
+	assert_int_equal(chown(f->data_dir, 65534, 65534), 0);
+	snprintf(line, sizeof line,
+	    "data directory %s belongs to user 65534, evhookd runs as user 0: change its owner, or "
+	    "use another",
+	    f->data_dir);
+	expect_refusal(f, line);
+	assert_int_equal(chown(f->data_dir, 0, 0), 0);
+	assert_int_equal(chmod(f->data_dir, 0777), 0);
+	assert_int_equal(chmod(f->top, 0755), 0);
+	snprintf(path, sizeof path, "%s/redis.sock", f->data_dir);
+	pid = fork();
+	if (pid == 0) {
+		if (setgid(65534) || setuid(65534))
+			_exit(1);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", path,
+		    "--save", "", "--logfile", "/dev/null", (char *)NULL);
+		_exit(127);
+	}
+	for (int64_t end = clock_mono_ms() + WAIT_MS; server_pid(path) != pid;) {
+		assert_true(clock_mono_ms() < end);
+		poll(NULL, 0, 10);
+	}
+	assert_null(start(f, &why));
+	snprintf(line, sizeof line, "user 65534 (pid %ld) listens on %s", (long)pid, path);
+	assert_non_null(strstr(why, line));
+	free(why);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 int
 main(void)
 {
@@ -508,6 +661,10 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_broken_data, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_broken_file, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_tail_of_nuls, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_lost_manifest, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_private, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_of_another_user, set_up, tear_down),
 	};
 
 	if (pidfd_open(getpid(), 0) < 0 && errno == ENOSYS) {
