@@ -24,7 +24,10 @@
 
 #define HTTP_BODY_MAX (256 * 1024 * 1024)
 #define HTTP_HEAD_MAX 65536
-#define HTTP_KEEP_MS 5000   /* an idle connection is used again within that time */
+#define HTTP_KEEP_MS 5000 /* an idle connection is used again within that time */
+/* no Diffie-Hellman of 8192 bits because a server would like it */
+#define HTTP_GROUPS "X25519:P-256:P-384"
+#define HTTP_CIPHERS "DEFAULT:!kDHE"
 #define HTTP_NEVER_S 864000 /* evhttp's own timers are for silence: put out of the way */
 
 enum http_end { HTTP_PENDING, HTTP_ANSWERED, HTTP_NOT_CONNECTED, HTTP_BROKEN, HTTP_LATE };
@@ -70,7 +73,8 @@ static char *
 http_set_up_tls(struct http *http, const char *ca_file)
 {
 	http->tls = SSL_CTX_new(TLS_client_method());
-	if (http->tls == NULL)
+	if (http->tls == NULL || SSL_CTX_set1_groups_list(http->tls, HTTP_GROUPS) != 1 ||
+	    SSL_CTX_set_cipher_list(http->tls, HTTP_CIPHERS) != 1)
 		return http_why("TLS cannot be set up", "");
 	SSL_CTX_set_min_proto_version(http->tls, TLS1_2_VERSION);
 	SSL_CTX_set_verify(http->tls, SSL_VERIFY_PEER, NULL);
@@ -143,7 +147,9 @@ http_new_ssl(const struct http *http)
 
 	if (ssl == NULL)
 		abort();
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	/* names are where RFC 9525, 2 has them, never in the subject's CN */
+	SSL_set_hostflags(
+	    ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	/* A server name is a DNS name, never an address (RFC 6066, section 3). */
 	if (http->url.kind == URL_HOST_NAME)
 		ok = SSL_set_tlsext_host_name(ssl, host) == 1 && SSL_set1_host(ssl, host) == 1;

@@ -52,8 +52,12 @@ struct conn {
 	unsigned uses;                           /* requests so far */
 	size_t received;                         /* bytes since conn_send() */
 	int64_t first_byte_us;
-	void *owner;   /* for the pool */
-	bool reads_on; /* likewise */
+	/* for the pool: */
+	void *owner;
+	bool reads_on;  /* nobody waits for it */
+	bool resumes;   /* offered a TLS session */
+	int64_t old_us; /* from then on it is not used again */
+	unsigned trust; /* which set of CAs it was judged by */
 	TAILQ_ENTRY(conn) all, idle, list;
 	int64_t idle_ms; /* since when */
 };

@@ -8,8 +8,10 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/rnd.h"
 
-#define POOL_SPARE_MAX 1024 /* endpoints without a connection whose TLS session is kept */
+#define POOL_SPARE_MAX 1024    /* endpoints without a connection whose TLS session is kept */
+#define POOL_BARE_US 600000000 /* no session is offered to whom one was too much */
 /* Connections on which nobody waits, but for the rest of an answer. */
 #define POOL_READING_MAX 512
 #define POOL_READING_EACH 64 /* of one endpoint */
@@ -30,6 +32,7 @@ struct pool_host {
 	size_t conns;          /* idle and in use; without any, it stays while it has a session */
 	size_t reading;        /* of them, those that read on */
 	SSL_SESSION *session;
+	int64_t bare_until_us; /* the peer could not stand one: none is offered */
 	bool is_spare;
 	TAILQ_ENTRY(pool_host) spare; /* in pool->spares: has a session and no connection */
 	UT_hash_handle hh;
@@ -43,6 +46,7 @@ struct pool {
 	struct pool_list dead;     /* by `list`: to be freed from the loop */
 	struct pool_spares spares; /* the last used first */
 	size_t nopen, nidle, nspares, nreading;
+	unsigned trust;     /* how often it changed who is trusted */
 	struct event reap;  /* frees the dead */
 	struct event timer; /* closes the oldest idle one */
 };
@@ -149,7 +153,7 @@ pool_end(struct pool *pool, struct conn *conn)
 	conn_free(conn);
 	if (--host->conns > 0)
 		return;
-	if (host->session == NULL)
+	if (host->session == NULL && host->bare_until_us == 0)
 		pool_drop_host(pool, host);
 	else
 		pool_spare_host(pool, host);
@@ -184,6 +188,13 @@ pool_key(struct pool_key *key, const struct url *url, bool verify)
 	return offsetof(struct pool_key, host) + len;
 }
 
+/* Where its name leads, or who is trusted, may have changed since it was opened. */
+static bool
+pool_is_old(const struct pool *pool, const struct conn *conn)
+{
+	return conn->trust != pool->trust || clock_mono_us() >= conn->old_us;
+}
+
 struct conn *
 pool_take(struct pool *pool, const struct url *url, bool verify)
 {
@@ -200,7 +211,8 @@ pool_take(struct pool *pool, const struct url *url, bool verify)
 
 		pool_leave_idle(pool, conn);
 		/* The rules may have changed since it was opened. */
-		if (egress_refusal(pool->opts.egress, &conn->addr.sa) == NULL &&
+		if (!pool_is_old(pool, conn) &&
+		    egress_refusal(pool->opts.egress, &conn->addr.sa) == NULL &&
 		    conn_is_silent(conn))
 			return conn;
 		pool_end(pool, conn);
@@ -230,6 +242,15 @@ pool_host(struct pool *pool, const struct url *url, bool verify)
 	return host;
 }
 
+/* Not the same for all, so that those that began together do not end together. */
+static int64_t
+pool_age_us(const struct pool *pool)
+{
+	int64_t us = pool->opts.max_age_ms * 1000;
+
+	return us - (int64_t)rnd_below((uint64_t)us / 4 + 1);
+}
+
 struct conn *
 pool_open(struct pool *pool, const struct url *url, bool verify, const union resolve_addr *addr,
     int64_t connect_ms)
@@ -250,10 +271,12 @@ pool_open(struct pool *pool, const struct url *url, bool verify, const union res
 	if (url->tls && (opts.ssl = tls_client(pool->opts.tls, url, verify)) == NULL)
 		return NULL;
 	host = pool_host(pool, url, verify);
-	if (opts.ssl != NULL)
-		tls_keep_session(opts.ssl, &host->session);
 	conn = conn_new(&opts);
+	if (opts.ssl != NULL && clock_mono_us() >= host->bare_until_us)
+		conn->resumes = tls_keep_session(opts.ssl, &host->session);
 	conn->owner = host;
+	conn->trust = pool->trust;
+	conn->old_us = clock_mono_us() + pool_age_us(pool);
 	host->conns++;
 	pool->nopen++;
 	TAILQ_INSERT_TAIL(&pool->all, conn, all);
@@ -268,12 +291,26 @@ pool_arm(struct pool *pool, int64_t ms)
 	event_add(&pool->timer, &tv);
 }
 
+/* Closes one from anywhere: in this turn of the loop, or the next. */
+static void
+pool_discard(struct pool *pool, struct conn *conn)
+{
+	conn_stop(conn);
+	if (TAILQ_EMPTY(&pool->dead))
+		event_active(&pool->reap, EV_TIMEOUT, 0);
+	TAILQ_INSERT_TAIL(&pool->dead, conn, list);
+}
+
 void
 pool_give(struct pool *pool, struct conn *conn)
 {
 	struct pool_host *host = conn->owner;
 
 	pool_read_up(pool, conn);
+	if (pool_is_old(pool, conn)) {
+		pool_discard(pool, conn);
+		return;
+	}
 	conn->idle_ms = clock_mono_ms();
 	conn_use(conn, &pool_user, pool);
 	TAILQ_INSERT_HEAD(&pool->idle, conn, list);
@@ -290,16 +327,6 @@ pool_close(struct pool *pool, struct conn *conn)
 	pool_end(pool, conn);
 }
 
-/* Closes one from anywhere: in this turn of the loop, or the next. */
-static void
-pool_discard(struct pool *pool, struct conn *conn)
-{
-	conn_stop(conn);
-	if (TAILQ_EMPTY(&pool->dead))
-		event_active(&pool->reap, EV_TIMEOUT, 0);
-	TAILQ_INSERT_TAIL(&pool->dead, conn, list);
-}
-
 static void
 pool_drop_idle(struct pool *pool, struct conn *conn)
 {
@@ -314,6 +341,41 @@ pool_yield(struct pool *pool)
 
 	if (oldest != NULL)
 		pool_drop_idle(pool, oldest);
+}
+
+void
+pool_forget_session(struct pool *pool, struct conn *conn)
+{
+	struct pool_host *host = conn->owner;
+
+	(void)pool;
+	if (!conn->resumes)
+		return;
+	conn->resumes = false;
+	host->bare_until_us = clock_mono_us() + POOL_BARE_US;
+	SSL_SESSION_free(host->session);
+	host->session = NULL;
+}
+
+void
+pool_renew(struct pool *pool)
+{
+	struct pool_host *host, *next;
+	struct conn *conn;
+
+	pool->trust++;
+	TAILQ_FOREACH(conn, &pool->all, all)
+	if (conn->stream.ssl != NULL)
+		tls_keep_session(conn->stream.ssl, NULL); /* what it may still bring is of before */
+	while (!TAILQ_EMPTY(&pool->idle))
+		pool_yield(pool);
+	while (!TAILQ_EMPTY(&pool->spares))
+		pool_drop_host(pool, TAILQ_FIRST(&pool->spares));
+	HASH_ITER(hh, pool->hosts, host, next)
+	{
+		SSL_SESSION_free(host->session);
+		host->session = NULL;
+	}
 }
 
 /* Nobody asked: whatever it is, it would be taken for the next answer. */

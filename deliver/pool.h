@@ -14,6 +14,8 @@ struct pool_opts {
 	struct tls *tls;             /* borrowed */
 	size_t max_idle, max_open;
 	int64_t idle_ms;
+	int64_t max_age_ms; /* when it is given back older than that, or up to a quarter less, it
+			       ends */
 };
 
 struct pool *pool_new(const struct pool_opts *opts);
@@ -29,6 +31,11 @@ struct conn *pool_open(struct pool *pool, const struct url *url, bool verify,
 bool pool_read_on(struct pool *pool, struct conn *conn);
 /* Back after use: ready for another request (conn_is_ready()). */
 void pool_give(struct pool *pool, struct conn *conn);
+/* Its TLS session was more than the peer could stand: it is offered none for ten minutes. */
+void pool_forget_session(struct pool *pool, struct conn *conn);
+/* Who is trusted has changed: idle connections end, those in use when they come back, and no
+ * session of before is offered. */
+void pool_renew(struct pool *pool);
 /* Closes one that was in use; not from its user's functions. */
 void pool_close(struct pool *pool, struct conn *conn);
 /* Closes the oldest idle one, from anywhere: there are no file descriptors left. */

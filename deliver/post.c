@@ -309,8 +309,11 @@ post_expire(struct post *post)
 	default:
 		break;
 	}
-	if (post->conn != NULL)
+	if (post->conn != NULL) {
 		words = words_timeout(post->conn);
+		if (post->conn->phase == CONN_TLS)
+			pool_forget_session(post->poster->pool, post->conn);
+	}
 	post->result.timed_out = true;
 	post_phases(post);
 	post_settle(post, 0, words);

@@ -26,10 +26,11 @@ struct poster_opts {
 	size_t keep_body; /* the first bytes of it that the result carries */
 	int64_t
 	    body_ms; /* a body is read for so long from the head on; then the connection closes */
-	int64_t wait_ms; /* so long the result of a 2xx waits for these first bytes */
-	int64_t idle_ms; /* a pooled connection lives that long unused */
-	size_t max_idle; /* pooled connections in all; the oldest is closed beyond */
-	size_t max_open; /* with those in use: beyond, a new one costs the oldest pooled one */
+	int64_t wait_ms;    /* so long the result of a 2xx waits for these first bytes */
+	int64_t idle_ms;    /* a pooled connection lives that long unused ... */
+	int64_t max_age_ms; /* ... and so long in all, or up to a quarter less */
+	size_t max_idle;    /* pooled connections in all; the oldest is closed beyond */
+	size_t max_open;    /* with those in use: beyond, a new one costs the oldest pooled one */
 };
 
 /* NULL when the CA file or a resolver address is unusable; *why says it in one line (free()).
@@ -37,6 +38,9 @@ struct poster_opts {
 struct poster *poster_new(const struct poster_opts *opts, char **why);
 /* Ends everything; posts under way get no callback any more. */
 void poster_free(struct poster *poster);
+/* Reads the CA file again; connections and TLS sessions by the old one are not used again.  0, or
+ * -1 and *why (free()): the old one stays. */
+int poster_reload(struct poster *poster, char **why);
 
 struct post_header {
 	const char *name, *value;

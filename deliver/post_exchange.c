@@ -156,6 +156,26 @@ post_on_data(void *arg, struct conn *conn, const char *p, size_t n)
 		post_read_on(post);
 }
 
+/*
+ * A TLS session that the peer cannot stand is offered no more.  A handshake that ended with it is
+ * begun once more without; after the handshake the peer may have taken the request, and the failure
+ * is told.
+ */
+static bool
+post_resumed_badly(struct post *post, struct conn *conn)
+{
+	bool early = conn->ended_in == CONN_TLS;
+
+	if (!conn->resumes || conn->uses > 1 || conn->received > 0)
+		return false;
+	pool_forget_session(post->poster->pool, conn);
+	if (!early || post->no_session)
+		return false;
+	post->no_session = true;
+	post->tried--;
+	return true;
+}
+
 /* There was no connection: of several addresses the first one's failure is told.  True when there
  * is another to try. */
 static bool
@@ -183,7 +203,7 @@ post_on_end(void *arg, struct conn *conn)
 		post_enter(post, POST_DONE);
 		return;
 	}
-	if (post_is_stale(post)) {
+	if (post_is_stale(post) || post_resumed_badly(post, conn)) {
 		post_enter(post, POST_AGAIN);
 		return;
 	}

@@ -46,6 +46,7 @@ struct post {
 	enum post_state state;
 	post_done_fn *fn, *on_head;
 	void *arg;
+	bool no_session;       /* sent once more without a TLS session */
 	bool told;             /* fn ran: what it lent us is gone */
 	const struct url *url; /* borrowed */
 	bool verify;

@@ -30,6 +30,7 @@ poster_new(const struct poster_opts *opts, char **why)
 	    .max_idle = opts->max_idle,
 	    .max_open = opts->max_open,
 	    .idle_ms = opts->idle_ms,
+	    .max_age_ms = opts->max_age_ms,
 	};
 
 	poster->opts = *opts;
@@ -91,6 +92,15 @@ poster_free(struct poster *poster)
 	tls_free(poster->tls);
 	free(poster->user_agent);
 	free(poster);
+}
+
+int
+poster_reload(struct poster *poster, char **why)
+{
+	if (tls_reload(poster->tls, why) != 0)
+		return -1;
+	pool_renew(poster->pool);
+	return 0;
 }
 
 void

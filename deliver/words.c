@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "deliver/tls.h"
+
 static const char *
 words_connect(const struct conn *conn)
 {
@@ -42,6 +44,8 @@ words_tls(const struct conn *conn, char *buf, size_t cap)
 		return "TLS: the certificate is for another host name";
 	if (conn->verify_error == X509_V_ERR_IP_ADDRESS_MISMATCH)
 		return "TLS: the certificate is for another IP address";
+	if (conn->verify_error == TLS_KEY_TOO_LARGE)
+		return "TLS: the certificate's key is too large";
 	if (conn->verify_error != X509_V_OK)
 		snprintf(buf, cap, "TLS: %s", X509_verify_cert_error_string(conn->verify_error));
 	else

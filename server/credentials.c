@@ -3,6 +3,7 @@
 
 #include "base/keyfile.h"
 #include "base/log.h"
+#include "deliver/tls.h"
 #include "server/auth_keys.h"
 #include "server/secrets.h"
 
@@ -10,13 +11,17 @@ int
 credentials_check(const struct config *config, char **why)
 {
 	struct secretbox *secrets = secrets_read(&config->secrets_key, why);
+	struct tls *endpoints = secrets != NULL ? tls_new(config->ca_file, why) : NULL;
 	struct tls_server *tls = NULL;
 	struct auth_keys keys = {0};
 	struct buf fault = {0};
 	int rc = -1;
 
-	if (secrets == NULL)
+	if (endpoints == NULL) {
+		secretbox_free(secrets);
 		return -1;
+	}
+	tls_free(endpoints);
 	if (config->tls_cert != NULL)
 		tls = tls_server_new(config->tls_cert, config->tls_key, why);
 	if (config->tls_cert == NULL || tls != NULL) {
@@ -70,7 +75,8 @@ credentials_reload(struct app *app, char **why)
 
 	if (credentials_check(app->config, why) != 0 ||
 	    auth_reload(app->auth, app->config, why) != 0 ||
-	    (app->tls != NULL && tls_server_reload(app->tls, why) != 0))
+	    (app->tls != NULL && tls_server_reload(app->tls, why) != 0) ||
+	    poster_reload(app->poster, why) != 0)
 		return -1;
 	secrets = secrets_read(&app->config->secrets_key, why);
 	if (secrets == NULL)

@@ -34,6 +34,7 @@
 #define RESPONSE_WAIT_MS                                                                           \
 	100 /* most bodies come with the head; Nagle's take 40 ms and a round trip */
 #define POOL_IDLE_MS 60000
+#define POOL_AGE_MS 60000
 #define POOL_IDLE_MAX 4096
 
 struct server {
@@ -277,6 +278,7 @@ server_open_delivery(struct server *server)
 	    .body_ms = RESPONSE_BODY_MS,
 	    .wait_ms = RESPONSE_WAIT_MS,
 	    .idle_ms = POOL_IDLE_MS,
+	    .max_age_ms = POOL_AGE_MS,
 	    .max_idle = POOL_IDLE_MAX,
 	    .max_open = server->files.outbound,
 	};

@@ -15,7 +15,7 @@ DAY = datetime.timedelta(days=1)
 class Certificates:
     """Files in a directory: ca.pem, and <kind>.pem with certificate and key for each kind."""
 
-    KINDS = ("good", "wrong-host", "expired", "not-yet", "self-signed", "other-ca")
+    KINDS = ("good", "wrong-host", "cn-only", "expired", "not-yet", "self-signed", "other-ca")
 
     def __init__(self, directory):
         self.directory = directory
@@ -30,6 +30,7 @@ class Certificates:
         valid = (now - DAY, now + DAY)
         self._save("good", *self._make("good", here, (ca_key, ca), *valid))
         self._save("wrong-host", *self._make("wrong", ["example.com"], (ca_key, ca), *valid))
+        self._save("cn-only", *self._make("localhost", ["127.0.0.9"], (ca_key, ca), *valid))
         self._save("expired", *self._make("old", here, (ca_key, ca), now - 3 * DAY, now - DAY))
         self._save("not-yet", *self._make("new", here, (ca_key, ca), now + DAY, now + 3 * DAY))
         self._save("self-signed", *self._make("self", here, None, *valid))

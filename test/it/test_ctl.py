@@ -214,6 +214,8 @@ def test_https_is_verified(ctl, tenant, receiver, certs):
     ctl.run("webhooks", "list", "--url", url, code=UNAVAILABLE)
     assert "certificate" in ctl.said
     ctl.run("webhooks", "list", "--url", sink("wrong-host").url(), *good, code=UNAVAILABLE)
+    url = sink("cn-only").url(name="localhost")
+    ctl.run("webhooks", "list", "--url", url, *good, code=UNAVAILABLE)
 
 
 def test_the_token_is_sent_and_never_on_a_command_line(ctl, receiver, event, tmp_path):

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 
 from api import Tenant, expect
 from client import DEADLINE, Client, Raw, Response, head
+from failing import until_outcomes
 from harness import run, until
 from receivers import Answer
 
@@ -432,3 +433,26 @@ def test_a_hello_that_asks_for_much_work_is_refused_cheaply(tls, tls_server, opt
             answer = sock.recv(65536)
         assert answer[:1] == b"\x15" and answer[5:7] == b"\x02\x28", "a fatal handshake_failure"
     assert (cpu_seconds(server) - before) / 20 < 0.003
+
+
+def test_the_ca_file_is_read_again_on_sighup(alone, certs, receiver, tmp_path):
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes((certs.directory / "self-signed.pem").read_bytes())
+    known = receiver(tls=certs.server("self-signed"))
+    sink = receiver(tls=certs.server("good"))
+    server = alone(ca_file=ca_file)
+    tenant = Tenant(server.client())
+    hooks = [tenant.create(known.url()), tenant.create(sink.url())]
+    tenant.publish()
+    until_outcomes(tenant, hooks[0], "delivered")
+    (attempt,) = until_outcomes(tenant, hooks[1], "failed")
+    assert "issuer" in attempt["failureMessage"]
+    ca_file.write_text("nothing of use")
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: server.log_lines("stay as they were", "ca.pem"), "it says what is wrong")
+    ca_file.write_bytes((certs.directory / "ca.pem").read_bytes())
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: server.log_lines("msg=reloaded"), "it reloaded")
+    tenant.publish()
+    until_outcomes(tenant, hooks[0], "delivered", "failed")  # not over a connection of before
+    until_outcomes(tenant, hooks[1], "failed", "delivered")

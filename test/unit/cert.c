@@ -30,8 +30,15 @@ cert_extend(struct cert *cert, X509 *issuer, int nid, const char *value)
 struct cert
 cert_new(const struct cert *issuer, const char *name, const char *san, long from, long to)
 {
+	return cert_new_with(EVP_EC_gen("P-256"), issuer, name, san, from, to);
+}
+
+struct cert
+cert_new_with(
+    EVP_PKEY *key, const struct cert *issuer, const char *name, const char *san, long from, long to)
+{
 	static long serial = 1;
-	struct cert cert = {X509_new(), EVP_EC_gen("P-256")};
+	struct cert cert = {X509_new(), key};
 	const struct cert *by = issuer != NULL ? issuer : &cert;
 	X509_NAME *subject;
 

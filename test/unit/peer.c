@@ -348,6 +348,7 @@ try_init(struct try *t)
 	t->opts.body_ms = 2000;
 	t->opts.wait_ms = 100;
 	t->opts.idle_ms = 60000;
+	t->opts.max_age_ms = 60000;
 	t->opts.max_idle = 64;
 	t->opts.max_open = 1024;
 }

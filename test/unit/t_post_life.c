@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "test/unit/peer.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -233,6 +234,36 @@ test_idle_limits(void **state)
 	peer_free(peer);
 }
 
+/* A connection is closed when it is old, however busy it is: its name may lead elsewhere by now. */
+static void
+test_age(void **state)
+{
+	const struct peer_act acts[] = {{.send = OK}, {.send = OK}, {0}};
+	int64_t now = clock_mono_ms();
+
+	(void)state;
+	t.opts.idle_ms = 1000000;
+	t.opts.max_age_ms = 1000;
+	clock_override(now, -1);
+	go(acts, 3, 1000000);
+	clock_override(now + 740, -1);
+	tried_start(&a, &t, true, "", 0, 1000000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait(&a);
+	assert_true(a.result.reused);
+	clock_override(now + 1001, -1);
+	tried_start(&a, &t, true, "", 0, 1000000, "http://127.0.0.1:%u/", peer_port(peer));
+	tried_wait_for(&t, peer_requests, peer, 3);
+	assert_int_equal(peer_accepted(peer), 2);
+	tried_wait_for(&t, peer_closed, peer, 1);
+	clock_override(now + 3000, -1); /* old before it is answered: not used again */
+	peer_push(peer, OK);
+	tried_wait(&a);
+	assert_int_equal(a.result.status, 200);
+	tried_wait_for(&t, peer_closed, peer, 2);
+	clock_override(-1, -1);
+	peer_free(peer);
+}
+
 static void
 test_open_limit(void **state)
 {
@@ -435,6 +466,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_late_body, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_idle_limits, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_age, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_open_limit, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_from_within, setup, teardown),

@@ -274,6 +274,57 @@ test_session_of_closed(void **state)
 	peer_free(peer);
 }
 
+/* Whether a client comes with a session of before; then it gets an alert. */
+static int
+on_hello(SSL *ssl, int *alert, void *arg)
+{
+	const unsigned char *data;
+	size_t len = 0;
+	unsigned *refused = arg;
+	bool offered =
+	    SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk, &data, &len) == 1 ||
+	    (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_session_ticket, &data, &len) == 1 &&
+		len > 0);
+
+	if (!offered)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	++*refused;
+	*alert = SSL_AD_INTERNAL_ERROR;
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
+/* A peer that cannot stand its sessions: the POST goes once more without, and no other is offered.
+ */
+static void
+test_unbearable_session(void **state)
+{
+	const struct peer_act act = {
+	    .send = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"};
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct peer *peer = peer_new(t.base, &act, 1);
+		struct cert cert = cert_new(&ca, "server", "IP:127.0.0.1", -DAY, DAY);
+		SSL_CTX *ctx = cert_server(&cert, versions[i], versions[i]);
+		unsigned refused = 0;
+
+		SSL_CTX_set_client_hello_cb(ctx, on_hello, &refused);
+		peer_set_tls(peer, ctx);
+		cert_clear(&cert);
+		for (int n = 0; n < 4; n++) {
+			tried_start(
+			    &a, &t, true, "", 0, 5000, "https://127.0.0.1:%u/", peer_port(peer));
+			tried_wait(&a);
+			assert_string_equal(a.message, "");
+		}
+		assert_int_equal(refused, 1);
+		assert_int_equal(peer_accepted(peer), 5);
+		assert_int_equal(peer_resumed(peer), 0);
+		peer_free(peer);
+	}
+}
+
 /* An answer's end, and what a connection without a proper TLS end leaves of it. */
 static void
 test_bodies(void **state)
@@ -404,6 +455,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_sessions, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_session_of_closed, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_unbearable_session, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bodies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_key_changes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
