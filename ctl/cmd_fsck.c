@@ -12,17 +12,19 @@
 #include "ctl/rds.h"
 #include "ctl/wait.h"
 
+#define CURSOR_MAX 256
 #define FSCK_PAGE "500" /* keys that Redis looks at in a step */
 
 struct fsck {
 	const struct ctl *ctl;
 	struct rds *rds;
 	bool repair;
+	bool numbers; /* the second pass */
 	int64_t keys;
 	int64_t findings;
-	char cursor[24];  /* of SCAN */
-	char entries[24]; /* where the script is in the key; "0" at the end */
-	char **found;     /* keys of this step; owned */
+	char cursor[CURSOR_MAX];  /* of SCAN */
+	char entries[CURSOR_MAX]; /* where the script is in the key; "0" at the end */
+	char **found;             /* keys of this step; owned */
 	size_t nfound;
 };
 
@@ -38,12 +40,12 @@ cmd_fsck_drop_found(struct fsck *fsck)
 
 /* An answer of another form ends what asked for it. */
 static void
-cmd_fsck_keep_cursor(char cursor[24], const redisReply *reply)
+cmd_fsck_keep_cursor(char cursor[CURSOR_MAX], const redisReply *reply)
 {
 	bool fits = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 &&
 		    reply->element[0]->type == REDIS_REPLY_STRING;
 
-	snprintf(cursor, 24, "%s", fits ? reply->element[0]->str : "0");
+	snprintf(cursor, CURSOR_MAX, "%s", fits ? reply->element[0]->str : "0");
 }
 
 static void
@@ -83,6 +85,19 @@ cmd_fsck_on_checked(void *arg, const redisReply *reply)
 	buf_clear(&line);
 }
 
+/* Whether a key is one of the numbers and copies that follow from other keys, and are looked at
+ * when all of these were. */
+static bool
+cmd_fsck_follows(const char *name)
+{
+	static const char *const kinds[] = {"kn:", "kp:", "ev:", "bytes"};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strncmp(name, kinds[i], strlen(kinds[i])) == 0)
+			return true;
+	return false;
+}
+
 /* A key "evhook:{N}:…", until the script has seen all of it. */
 static int
 cmd_fsck_key(struct fsck *fsck, const char *key)
@@ -93,6 +108,8 @@ cmd_fsck_key(struct fsck *fsck, const char *key)
 
 	if (strncmp(key, "evhook:{", 8) != 0 || end == NULL)
 		return CTL_OK; /* evhook:meta */
+	if (cmd_fsck_follows(end + 2) != fsck->numbers)
+		return CTL_OK;
 	prefix = xstrndup(key, (size_t)(end + 2 - key));
 	snprintf(fsck->entries, sizeof fsck->entries, "0");
 	do {
@@ -109,10 +126,11 @@ cmd_fsck_key(struct fsck *fsck, const char *key)
 }
 
 static int
-cmd_fsck_run(struct fsck *fsck)
+cmd_fsck_pass(struct fsck *fsck, bool numbers)
 {
 	int code;
 
+	fsck->numbers = numbers;
 	snprintf(fsck->cursor, sizeof fsck->cursor, "0");
 	do {
 		code = rds_ask(fsck->rds,
@@ -124,6 +142,16 @@ cmd_fsck_run(struct fsck *fsck)
 		    "%lld keys, %lld findings", (long long)fsck->keys, (long long)fsck->findings);
 	} while (code == CTL_OK && strcmp(fsck->cursor, "0") != 0 && !wait_ended());
 	cmd_fsck_drop_found(fsck);
+	return code;
+}
+
+static int
+cmd_fsck_run(struct fsck *fsck)
+{
+	int code = cmd_fsck_pass(fsck, false);
+
+	if (code == CTL_OK && !wait_ended())
+		code = cmd_fsck_pass(fsck, true);
 	progress_end();
 	return code;
 }

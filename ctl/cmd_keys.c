@@ -5,9 +5,11 @@
 #include "ctl/out.h"
 #include "ctl/rds.h"
 
+enum keys_owner { OF_WEBHOOK, OF_TENANT, OF_BOTH };
+
 struct keys_row {
-	const char *name;   /* behind the prefix, before the locator */
-	bool webhook;       /* of the webhook, else of the tenant; "" alone is the shard's */
+	const char *name; /* behind the prefix, before the locator */
+	enum keys_owner owner;
 	const char *suffix; /* behind the locator */
 	const char *type;
 	const char *size; /* the command that counts what is in it */
@@ -16,18 +18,21 @@ struct keys_row {
 
 /* doc/redis.md */
 static const struct keys_row keys_rows[] = {
-    {"wh:", true, "", "hash", "HLEN", "the webhook"},
-    {"q:", true, "", "zset", "ZCARD", "what is owed: due times, or ends of leases (odd)"},
-    {"rt:", true, "", "hash", "HLEN", "attempts made and copies of events"},
-    {"rq:", true, "", "zset", "ZCARD", "which of what is owed are retries, and when due"},
-    {"q:", true, ":alert", "zset", "ZCARD", "alert notices owed"},
-    {"rt:", true, ":alert", "hash", "HLEN", "these notices"},
-    {"dv:", true, "", "hash", "HLEN", "diverted events"},
-    {"dvx:", true, "", "zset", "ZCARD", "their order"},
-    {"at:", true, "", "list", "LLEN", "attempts"},
-    {"st:", true, "", "hash", "HLEN", "counters"},
-    {"whs:", false, "", "zset", "ZCARD", "the tenant's webhooks"},
-    {"ev:", false, "", "stream", "XLEN", "the tenant's events"},
+    {"wh:", OF_WEBHOOK, "", "hash", "HLEN", "the webhook"},
+    {"q:", OF_WEBHOOK, "", "zset", "ZCARD", "what is owed: due times, or ends of leases (odd)"},
+    {"rt:", OF_WEBHOOK, "", "hash", "HLEN", "how many attempts were made for what is owed"},
+    {"rq:", OF_WEBHOOK, "", "zset", "ZCARD", "which of what is owed are retries, and when due"},
+    {"q:", OF_WEBHOOK, ":alert", "zset", "ZCARD", "alert notices owed"},
+    {"rt:", OF_WEBHOOK, ":alert", "hash", "HLEN", "these notices"},
+    {"dv:", OF_WEBHOOK, "", "hash", "HLEN", "diverted events: why"},
+    {"dvx:", OF_WEBHOOK, "", "zset", "ZCARD", "their order"},
+    {"at:", OF_WEBHOOK, "", "list", "LLEN", "attempts"},
+    {"st:", OF_WEBHOOK, "", "hash", "HLEN", "counters"},
+    {"whs:", OF_TENANT, "", "zset", "ZCARD", "the tenant's webhooks"},
+    {"ev:", OF_TENANT, "", "stream", "XLEN", "the tenant's events"},
+    {"kp:", OF_TENANT, "", "hash", "HLEN", "events kept beyond the stream"},
+    {"kn:", OF_TENANT, "", "hash", "HLEN", "how many webhooks need each of them"},
+    {"kr:", OF_BOTH, "", "set", "SCARD", "which of them the webhook needs"},
 };
 
 /* The tenant's locator, from the argument or the option. */
@@ -129,8 +134,9 @@ cmd_keys(struct ctl *ctl)
 		const struct keys_row *row = &keys_rows[i];
 		struct buf key = {0};
 
-		buf_printf(&key, "%s%s%s%s", keys_prefix(&keys, &ctl->tenant), row->name,
-		    row->webhook ? webhook.s : ctl->tenant.s, row->suffix);
+		buf_printf(&key, "%s%s%s%s%s%s", keys_prefix(&keys, &ctl->tenant), row->name,
+		    row->owner != OF_WEBHOOK ? ctl->tenant.s : "", row->owner == OF_BOTH ? ":" : "",
+		    row->owner != OF_TENANT ? webhook.s : "", row->suffix);
 		code = cmd_keys_row(ctl, rds, row, buf_str(&key), &table);
 		buf_clear(&key);
 	}

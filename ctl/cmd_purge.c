@@ -180,10 +180,27 @@ cmd_purge_count(struct purge *purge, const char *command, const char *name, int6
 	return code;
 }
 
+/* Takes the tenant out of the shard's sets. */
+static int
+cmd_purge_unlist(struct purge *purge)
+{
+	static const char *const sets[] = {"tenants", "bytes"};
+	int code = CTL_OK;
+
+	for (size_t i = 0; i < sizeof sets / sizeof *sets && code == CTL_OK; i++) {
+		struct buf key = {0};
+
+		buf_printf(&key, "%s%s", purge->prefix, sets[i]);
+		code = rds_ask(
+		    purge->rds, rds_cmd("ZREM", buf_str(&key), purge->tenant->s, NULL), NULL, NULL);
+		buf_clear(&key);
+	}
+	return code;
+}
+
 static int
 cmd_purge_run(struct purge *purge)
 {
-	struct buf tenants = {0};
 	int64_t webhooks = 0;
 	int code = cmd_purge_count(purge, "XLEN", "ev", &purge->events);
 
@@ -195,12 +212,8 @@ cmd_purge_run(struct purge *purge)
 		purge->webhooks = webhooks;
 	if (code == CTL_OK && !wait_ended())
 		code = cmd_purge_keys(purge);
-	if (code == CTL_OK && !wait_ended() && purge->really) {
-		buf_printf(&tenants, "%stenants", purge->prefix);
-		code = rds_ask(purge->rds,
-		    rds_cmd("ZREM", buf_str(&tenants), purge->tenant->s, NULL), NULL, NULL);
-		buf_clear(&tenants);
-	}
+	if (code == CTL_OK && !wait_ended() && purge->really)
+		code = cmd_purge_unlist(purge);
 	cmd_purge_drop_found(purge);
 	progress_end();
 	return code;

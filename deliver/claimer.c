@@ -284,6 +284,7 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 		claimer_set_due(claimer, claim->shard, NEVER, 0); /* the next look knows */
 	} else {
 		claimer_note_swept(claimer->dispatch, result);
+		claimer->dispatch->totals.unreadable += result->unreadable;
 		claimer_go_on(claim, result);
 		claimer_take(claim, result);
 	}
@@ -333,6 +334,7 @@ claimer_claim(struct claimer *claimer, unsigned i, size_t room)
 	    .position = claimer->shards[i].position,
 	    .limits = limits,
 	    .max_diverted = dispatch->opts.max_diverted,
+	    .attempts_kept = dispatch->opts.attempts_kept,
 	};
 
 	claim->claimer = claimer;

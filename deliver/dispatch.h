@@ -92,6 +92,7 @@ struct dispatch_stats {
 	struct dispatch_swept suspended;
 	struct dispatch_swept disabled;
 	uint64_t claimed;
+	uint64_t unreadable; /* could not be read when they were claimed, and ended as failed */
 	uint64_t released;
 	size_t held;     /* deliveries in memory: waiting, on the wire, being settled */
 	size_t waiting;  /* of them, for a connection */

@@ -211,7 +211,7 @@ settle_failure(struct target *target)
 	if (delivery->judgement.inactive != NULL)
 		failure.attempt.trigger = delivery->judgement.inactive;
 	parts = payload_parts(delivery->payload);
-	failure.event = &parts;
+	failure.request_id = parts.request_id;
 	failure.version = target->webhook->version;
 	failure.judgement = delivery->judgement;
 	queue_fail(opts->store, &target->share->tenant, &target->locator, opts->attempts_kept,

@@ -3,35 +3,6 @@
 
 #include "proto/event_copy.h"
 
-void
-event_copy_write(const struct event_parts *parts, struct buf *out)
-{
-	json_open(out, '{');
-	json_key(out, "locator");
-	json_add_str(out, parts->locator);
-	json_key(out, "type");
-	json_add_str(out, parts->type);
-	json_key(out, "data");
-	json_add_raw(out, parts->data, parts->data_len);
-	json_key(out, "requestId");
-	json_add_str(out, parts->request_id);
-	if (parts->user_locator[0] != '\0') {
-		json_key(out, "userLocator");
-		json_add_str(out, parts->user_locator);
-	}
-	if (parts->trace_parent[0] != '\0') {
-		json_key(out, "traceparent");
-		json_add_str(out, parts->trace_parent);
-	}
-	if (parts->trace_state[0] != '\0') {
-		json_key(out, "tracestate");
-		json_add_str(out, parts->trace_state);
-	}
-	json_key(out, "timestamp");
-	json_add_int(out, parts->timestamp);
-	json_close(out, '}');
-}
-
 static const char *
 event_copy_text(const struct json *root, const char *key, const char *absent)
 {

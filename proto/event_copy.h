@@ -4,11 +4,9 @@
 
 #include "proto/event.h"
 
-/* {"locator","type","data","requestId","userLocator"?,"traceparent"?,
- * "tracestate"?,"timestamp"}: data byte for byte, the
- * timestamp in ms.  trim and claim scripts write and pass on the same form. */
-void event_copy_write(const struct event_parts *parts, struct buf *out);
-
+/* {"locator","type","data","requestId","userLocator"?,"traceparent"?,"tracestate"?,"timestamp"}:
+ * data byte for byte, the timestamp in ms.  Alert notices are written so (copy_of() in lib.lua),
+ * and what queues and diverted events had of their own before schema 2. */
 struct event_copy {
 	struct json_doc doc;
 	struct event_parts parts; /* borrowed from the document and from the text */

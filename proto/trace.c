@@ -16,6 +16,16 @@ trace_is_field(const char *s, size_t n, bool may_be_zero)
 	return may_be_zero || strspn(s, "0") < n;
 }
 
+/* Printable ASCII: whatever is behind what we know is passed on, and has to be readable. */
+static bool
+trace_is_text(const char *value)
+{
+	for (; *value != '\0'; value++)
+		if (*value < 0x20 || *value > 0x7e)
+			return false;
+	return true;
+}
+
 const char *
 trace_parent_or_none(const char *value)
 {
@@ -28,7 +38,10 @@ trace_parent_or_none(const char *value)
 	/* version 00 ends there; later ones may go on behind a dash */
 	if (value[55] == '\0')
 		return value;
-	return strncmp(value, "00", 2) != 0 && value[55] == '-' && strlen(value) < 128 ? value : "";
+	return strncmp(value, "00", 2) != 0 && value[55] == '-' && strlen(value) < 128 &&
+		       trace_is_text(value)
+		   ? value
+		   : "";
 }
 
 const char *
@@ -36,10 +49,5 @@ trace_state_or_none(const char *value)
 {
 	size_t n = value == NULL ? 0 : strlen(value);
 
-	if (n == 0 || n > TRACE_STATE_MAX)
-		return "";
-	for (size_t i = 0; i < n; i++)
-		if (value[i] < 0x20 || value[i] > 0x7e)
-			return "";
-	return value;
+	return n > 0 && n <= TRACE_STATE_MAX && trace_is_text(value) ? value : "";
 }

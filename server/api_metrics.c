@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
 
 #include "server/app.h"
 #include "server/process.h"
@@ -83,6 +84,25 @@ metrics_of_events(struct buf *out, const struct app *app)
 	prom_sample(out, name, "reason=\"suspended\"", app->met_suspended);
 }
 
+/* By rank, as there may be any number of tenants: the log names those that are full. */
+static void
+metrics_of_tenants(struct buf *out, const struct depth_stats *depth)
+{
+	static const char name[] = "evhookd_tenant_bytes";
+
+	prom_family(out, "gauge", name,
+	    "What --max-tenant-bytes counts, of the tenant that has most (rank 1), the next one, "
+	    "and "
+	    "so on. The same at every instance.");
+	for (size_t i = 0; i < DEPTH_TENANTS; i++) {
+		char label[24];
+		int64_t bytes = i < depth->nfullest ? depth->fullest[i] : 0;
+
+		snprintf(label, sizeof label, "rank=\"%zu\"", i + 1);
+		prom_sample(out, name, label, bytes > 0 ? (uint64_t)bytes : 0);
+	}
+}
+
 /* Of all instances together, for Redis knows no others. */
 static void
 metrics_of_queues(struct buf *out, const struct app *app)
@@ -100,6 +120,7 @@ metrics_of_queues(struct buf *out, const struct app *app)
 	prom_sample(out, entries, "state=\"due\"", depth.due);
 	prom_sample(out, entries, "state=\"soon\"", depth.soon);
 	prom_sample(out, entries, "state=\"deferred\"", depth.deferred);
+	metrics_of_tenants(out, &depth);
 	prom_gauge(out, "evhookd_queues",
 	    "Queues that have entries, or had within --lease. The same at every instance.",
 	    depth.queues);
@@ -193,6 +214,9 @@ metrics_of_ended(struct buf *out, const struct dispatch_stats *dispatch)
 	    "Deliveries dropped after an attempt.", dispatch->dropped);
 	prom_counter(out, "evhookd_deliveries_claimed_total", "Deliveries claimed from a queue.",
 	    dispatch->claimed);
+	prom_counter(out, "evhookd_deliveries_unreadable_total",
+	    "Deliveries whose stored event could not be read: they ended as failed.",
+	    dispatch->unreadable);
 	prom_counter(out, "evhookd_deliveries_released_total", "Deliveries handed back unstarted.",
 	    dispatch->released);
 }

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "proto/trace.h"
 #include "server/app.h"
 #include "store/events.h"
@@ -171,6 +172,7 @@ publish_store(struct publish_flow *flow, const char *idempotency_key)
 	    .max_webhooks = config->max_webhooks,
 	    .max_pending = config->max_pending,
 	    .max_diverted = config->max_diverted,
+	    .max_tenant_bytes = config->max_tenant_bytes,
 	    .lease_ms = config->lease_ms,
 	    .trace_parent = flow->trace_parent,
 	    .trace_state = flow->trace_state,
@@ -295,7 +297,7 @@ publish_reply_stored(struct publish_flow *flow, const struct publish_result *res
 		json_close(body, ']');
 	if (result->outcome == PUBLISH_STORED) {
 		call->app->events_accepted += result->n;
-		trimmer_published(call->app->trimmer, &call->tenant, result->n);
+		trimmer_published(call->app->trimmer, &call->tenant, result->n, result->much);
 	}
 	if (flow->minimal)
 		call_set_header(call, "Preference-Applied", "return=minimal");
@@ -336,6 +338,16 @@ publish_on_stored(void *arg, enum store_err err, const struct publish_result *re
 		call_problem(call, 413,
 		    "the event types match more subscriptions than one request may have looked up: "
 		    "3072 patterns and 20000 of their members; publish fewer events at once");
+		break;
+	case PUBLISH_FULL:
+		publish_end(flow);
+		trimmer_published(call->app->trimmer, &call->tenant, 0, true);
+		log_begin(LOG_WARN, "a tenant has as many bytes as it may have");
+		log_str("tenant", call->tenant.s);
+		log_end();
+		call_problem(call, 429,
+		    "the tenant's events take as much as --max-tenant-bytes allows (%lld bytes)",
+		    (long long)call->app->config->max_tenant_bytes);
 		break;
 	}
 }

@@ -39,6 +39,7 @@ struct config {
 	int64_t max_fanout;
 	int64_t max_pending;
 	int64_t max_diverted;
+	int64_t max_tenant_bytes;
 	int64_t idempotency_ttl_ms;
 	int64_t event_retention_ms;
 	int64_t events_kept;

@@ -297,6 +297,7 @@ server_open_delivery(struct server *server)
 	    .store = app->store,
 	    .retention_ms = config->event_retention_ms,
 	    .events_kept = config->events_kept,
+	    .bytes_kept = config->max_tenant_bytes / 16 * 13,
 	    .every_ms = TRIM_EVERY_MS,
 	};
 

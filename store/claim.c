@@ -3,91 +3,96 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "proto/event_copy.h"
+#include "store/event_text.h"
 #include "store/queue.h"
 #include "store/store_internal.h"
 
-#define FIELDS_MAX 12 /* of a stream entry; it has nine */
-
-/* Where the parts of one claimed event live until the callback returned. */
-struct claim_text {
-	struct event_row row;   /* from the stream, or */
-	struct event_copy copy; /* from the queue's own copy */
-};
+#define UNREADABLE_MAX 100 /* of a queue, ended by one claim: the others' leases end */
 
 struct claim_op {
+	struct store *store;
+	int64_t attempts_kept;
 	queue_claim_fn *fn;
 	void *arg;
 	struct claim_result result;
-	struct claim_text **texts; /* as many as events */
+	struct event_text **texts; /* as many as events */
 	size_t ntexts;
 };
-
-/* "<attempts> <copy>" */
-static int
-claim_read_copy(struct claim_text *text, struct claim_event *event, const redisReply *reply)
-{
-	char *end;
-
-	event->attempts = (unsigned)strtoul(reply->str, &end, 10);
-	if (*end != ' ')
-		return -1;
-	end++;
-	if (event_copy_read(&text->copy, end, reply->len - (size_t)(end - reply->str)) != 0)
-		return -1;
-	event->parts = text->copy.parts;
-	return 0;
-}
-
-/* Names and values with NULs between them. */
-static int
-claim_read_fields(struct claim_text *text, struct claim_event *event, const redisReply *reply)
-{
-	redisReply words[2 * FIELDS_MAX] = {0};
-	redisReply *elements[2 * FIELDS_MAX];
-	redisReply fields = {.type = REDIS_REPLY_ARRAY, .element = elements};
-	char *at = reply->str, *end = reply->str + reply->len;
-	char id[48];
-	int64_t ms;
-	uint32_t seq;
-
-	while (at <= end && fields.elements < 2 * FIELDS_MAX) {
-		redisReply *word = &words[fields.elements];
-
-		word->type = REDIS_REPLY_STRING;
-		word->str = at;
-		word->len = strlen(at);
-		elements[fields.elements++] = word;
-		at += word->len + 1;
-	}
-	locator_stream_id(&event->locator, &ms, &seq);
-	snprintf(id, sizeof id, "%lld-%u", (long long)ms, seq);
-	if (event_row_read(&text->row, id, &fields) != 0)
-		return -1;
-	event->parts = text->row.parts;
-	return strcmp(text->row.locator.s, event->locator.s) == 0 ? 0 : -1;
-}
 
 static int
 claim_read_event(struct claim_op *op, struct claim_event *event, const redisReply *locator,
     const redisReply *what)
 {
-	struct claim_text *text;
+	struct event_text *text;
 
 	if (locator->type != REDIS_REPLY_STRING || what->type != REDIS_REPLY_STRING ||
 	    ulid_parse(&event->locator, locator->str, locator->len) != 0)
 		return -1;
 	text = xcalloc(1, sizeof *text);
 	op->texts[op->ntexts++] = text;
-	return what->str[0] >= '0' && what->str[0] <= '9' ? claim_read_copy(text, event, what)
-							  : claim_read_fields(text, event, what);
+	if (event_text_read(text, &event->locator, what->str, what->len) != 0)
+		return -1;
+	event->attempts = text->attempts;
+	event->parts = text->parts;
+	return 0;
+}
+
+static void
+claim_on_ended(void *arg, enum answer answer, const redisReply *reply)
+{
+	(void)arg;
+	/* where that failed its lease ends, and it is claimed again */
+	store_judge("unreadable", answer, reply);
+}
+
+/* Nothing can come of these: they end as failed. */
+static void
+claim_end_unreadable(struct claim_op *op, const struct claim_group *group,
+    const redisReply *const *locators, const struct attempt *attempts, size_t n)
+{
+	struct queue_name name = queue_name(&group->webhook, group->alert);
+	struct redis_cmd *cmd = store_script(op->store, "unreadable", &group->tenant);
+
+	redis_args(cmd, name.s);
+	redis_args(cmd, group->tenant.s);
+	redis_argi(cmd, op->attempts_kept);
+	redis_argi(cmd, op->result.lease_end);
+	for (size_t i = 0; i < n; i++)
+		redis_arg(cmd, locators[i]->str, locators[i]->len);
+	attempts_arg(cmd, attempts, n);
+	redis_send(op->store->redis, cmd, claim_on_ended, NULL);
+	op->result.unreadable += n;
+}
+
+/* Notes one that cannot be read, for the log and for its record. */
+static void
+claim_note_unreadable(const struct claim_group *group, struct attempt *attempt,
+    const redisReply *locator, const redisReply *what)
+{
+	bool nowhere = what->type == REDIS_REPLY_STRING && what->len == 0;
+
+	*attempt = (struct attempt){
+	    .type = "unknown",
+	    .number = 1,
+	    .trigger = "",
+	    .message = nowhere ? "the event is nowhere" : "the stored event cannot be read",
+	};
+	snprintf(attempt->event.s, sizeof attempt->event.s, "%s", locator->str);
+	log_begin(LOG_ERROR, "a queued event cannot be read; it ends as failed");
+	log_str("tenant", group->tenant.s);
+	log_str("webhook", group->webhook.s);
+	log_str("event", attempt->event.s);
+	log_str("why", attempt->message);
+	log_end();
 }
 
 static int
 claim_read_group(struct claim_op *op, struct claim_group *group, const redisReply *reply)
 {
+	const redisReply *locators[UNREADABLE_MAX];
+	struct attempt attempts[UNREADABLE_MAX];
 	const char *text;
-	size_t n;
+	size_t n, nfaulty = 0;
 
 	if (!reply_is_array(reply, 5))
 		return -1;
@@ -101,16 +106,17 @@ claim_read_group(struct claim_op *op, struct claim_group *group, const redisRepl
 	group->version = reply_int(reply, 2);
 	group->events = xcalloc(reply->elements / 2, sizeof *group->events);
 	for (size_t i = 3; i + 1 < reply->elements; i += 2) {
-		if (claim_read_event(op, &group->events[group->n], reply->element[i],
-			reply->element[i + 1]) == 0) {
+		const redisReply *locator = reply->element[i], *what = reply->element[i + 1];
+
+		if (claim_read_event(op, &group->events[group->n], locator, what) == 0) {
 			group->n++;
-			continue;
+		} else if (nfaulty < UNREADABLE_MAX && locator->type == REDIS_REPLY_STRING) {
+			claim_note_unreadable(group, &attempts[nfaulty], locator, what);
+			locators[nfaulty++] = locator;
 		}
-		log_begin(LOG_ERROR, "a queued event cannot be read");
-		log_str("webhook", group->webhook.s);
-		log_str("event", group->events[group->n].locator.s);
-		log_end();
 	}
+	if (nfaulty > 0)
+		claim_end_unreadable(op, group, locators, attempts, nfaulty);
 	return 0;
 }
 
@@ -173,7 +179,7 @@ static void
 claim_op_free(struct claim_op *op)
 {
 	for (size_t i = 0; i < op->ntexts; i++) {
-		event_copy_clear(&op->texts[i]->copy);
+		event_text_clear(op->texts[i]);
 		free(op->texts[i]);
 	}
 	for (size_t i = 0; i < op->result.n; i++)
@@ -204,6 +210,8 @@ queue_claim(struct store *store, const struct claim_request *request, queue_clai
 	struct claim_op *op = xcalloc(1, sizeof *op);
 	struct redis_cmd *cmd = redis_script("claim", store->keys.prefixes[request->shard]);
 
+	op->store = store;
+	op->attempts_kept = request->attempts_kept;
 	op->fn = fn;
 	op->arg = arg;
 	redis_argi(cmd, request->lease_ms);

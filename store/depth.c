@@ -4,6 +4,7 @@
  * left to the next time, and the figures of the last whole count stand until then.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "store/depth.h"
@@ -38,12 +39,23 @@ depth_finish(struct depth *depth)
 	fn(depth->arg);
 }
 
-/* {now, earliest or '', queues, shard to go on with or '', position, due, soon, deferred} */
+static void
+depth_read_fullest(struct depth_stats *stats, const redisReply *reply)
+{
+	stats->nfullest = 0;
+	for (size_t i = 8; i < reply->elements && stats->nfullest < DEPTH_TENANTS; i++)
+		stats->fullest[stats->nfullest++] = reply_int(reply, i);
+}
+
+/* {now, earliest or '', queues, shard to go on with or '', position, due, soon, deferred, and of
+ * the first step: tenant, bytes, …} */
 static bool
 depth_read(struct depth *depth, const redisReply *reply)
 {
 	int64_t now = reply_int(reply, 0), earliest = reply_int(reply, 1);
 
+	if (depth->shard == 0 && depth->position == 0)
+		depth_read_fullest(&depth->partial, reply);
 	depth->partial.due += (uint64_t)reply_int(reply, 5);
 	depth->partial.soon += (uint64_t)reply_int(reply, 6);
 	depth->partial.deferred += (uint64_t)reply_int(reply, 7);
@@ -56,6 +68,8 @@ depth_read(struct depth *depth, const redisReply *reply)
 	depth->whole.due = depth->partial.due;
 	depth->whole.soon = depth->partial.soon;
 	depth->whole.deferred = depth->partial.deferred;
+	depth->whole.nfullest = depth->partial.nfullest;
+	memcpy(depth->whole.fullest, depth->partial.fullest, sizeof depth->whole.fullest);
 	depth->whole.known = true;
 	if (depth->whole.due == 0)
 		depth->whole.oldest_due_ms = 0; /* the indexes may be early */

@@ -6,6 +6,8 @@
 
 struct depth;
 
+#define DEPTH_TENANTS 10
+
 struct depth_stats {
 	bool known;            /* since the first whole count */
 	uint64_t due;          /* entries that could be delivered now */
@@ -13,6 +15,8 @@ struct depth_stats {
 	uint64_t deferred;     /* due later than that */
 	uint64_t queues;       /* that are not empty, or were not a moment ago */
 	int64_t oldest_due_ms; /* how long the first due entry has been due; 0 when none is */
+	int64_t fullest[DEPTH_TENANTS]; /* bytes of the tenants that have most, most first */
+	size_t nfullest;
 };
 
 struct depth *depth_new(struct store *store, int64_t lease_ms);

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "proto/event_copy.h"
 #include "store/diverted.h"
+#include "store/event_text.h"
 #include "store/store_internal.h"
 
 struct diverted_op {
@@ -50,7 +50,7 @@ diverted_cmd(const struct diverted_op *op, const char *script)
 /* A record in Redis and what its texts are borrowed from. */
 struct diverted_text {
 	struct json_doc doc;
-	struct event_copy copy;
+	struct event_text event;
 };
 
 static const char *
@@ -61,13 +61,25 @@ diverted_string(const struct json *root, const char *key)
 	return value != NULL && value->type == JSON_STRING ? value->str : "";
 }
 
+/* The record, which may end with a copy of the event: apart, it is not deeper than the event was.
+ */
 static int
-diverted_read(struct diverted_row *row, struct diverted_text *text, const char *record, size_t len)
+diverted_read_record(
+    struct diverted_row *row, struct diverted_text *text, char *record, char **copy, size_t *len)
 {
+	static const char name[] = ",\"event\":";
 	struct json_error error;
 	const struct json *root, *value;
+	char *at = strstr(record, name);
 
-	if (json_parse(&text->doc, record, len, 1, &error) != 0 ||
+	if (at != NULL && *len > 0) {
+		*copy = at + sizeof name - 1;
+		*len -= (size_t)(*copy - record) + 1;
+		(*copy)[*len] = '\0';
+		*at = '}';
+		at[1] = '\0';
+	}
+	if (json_parse(&text->doc, record, strlen(record), 1, &error) != 0 ||
 	    text->doc.root->type != JSON_OBJECT)
 		return -1;
 	root = text->doc.root;
@@ -77,12 +89,28 @@ diverted_read(struct diverted_row *row, struct diverted_text *text, const char *
 	if (value == NULL || json_int(value, &row->failure_timestamp) != 0)
 		return -1;
 	value = json_get(root, "attempts");
-	if (value == NULL || json_int(value, &row->attempts) != 0)
+	return value != NULL ? json_int(value, &row->attempts) : -1;
+}
+
+/* Three elements of the reply: locator, record, event. */
+static int
+diverted_read(struct diverted_row *row, struct diverted_text *text, const redisReply *const *from)
+{
+	char *event = from[2]->str;
+	size_t len = from[1]->len;
+	struct ulid locator;
+
+	for (int i = 0; i < 3; i++)
+		if (from[i]->type != REDIS_REPLY_STRING)
+			return -1;
+	if (ulid_parse(&locator, from[0]->str, from[0]->len) != 0 ||
+	    diverted_read_record(row, text, from[1]->str, &event, &len) != 0)
 		return -1;
-	value = json_get(root, "event");
-	if (value == NULL || event_copy_read(&text->copy, value->raw, value->raw_len) != 0)
+	if (event == from[2]->str)
+		len = from[2]->len;
+	if (event_text_read(&text->event, &locator, event, len) != 0)
 		return -1;
-	row->event = text->copy.parts;
+	row->event = text->event.parts;
 	return 0;
 }
 
@@ -100,23 +128,25 @@ diverted_on_list(void *arg, enum answer answer, const redisReply *reply)
 	if (err == STORE_OK && reply_is(reply, 0, "missing"))
 		err = STORE_MISSING;
 	if (err == STORE_OK) {
-		most = reply->elements / 2;
+		most = reply->elements / 3;
 		rows = xcalloc(most + 1, sizeof *rows);
 		texts = xcalloc(most + 1, sizeof *texts);
 	}
 	for (size_t i = 0; i < most; i++) {
-		size_t len;
-		const char *record = reply_text(reply, 2 + 2 * i, &len);
-
-		if (diverted_read(&rows[n], &texts[i], record, len) == 0)
+		if (diverted_read(&rows[n], &texts[i],
+			(const redisReply *const *)&reply->element[1 + 3 * i]) == 0) {
 			n++;
-		else
-			log_msg(LOG_ERROR, "a diverted event cannot be read: %s",
-			    reply_text(reply, 1 + 2 * i, NULL));
+			continue;
+		}
+		log_begin(LOG_ERROR, "a diverted event cannot be read");
+		log_str("tenant", op->tenant.s);
+		log_str("webhook", op->webhook.s);
+		log_str("event", reply_text(reply, 1 + 3 * i, NULL));
+		log_end();
 	}
 	op->fn.list(op->arg, err, rows, n, err == STORE_OK && reply_is(reply, 0, "1"));
 	for (size_t i = 0; i < most; i++) {
-		event_copy_clear(&texts[i].copy);
+		event_text_clear(&texts[i].event);
 		json_doc_clear(&texts[i].doc);
 	}
 	free(texts);

@@ -32,7 +32,8 @@ enum publish_outcome {
 	PUBLISH_REPLAYED, /* the Idempotency-Key was known: locators and user only */
 	PUBLISH_CONFLICT, /* known, with another body */
 	PUBLISH_FANOUT,   /* more deliveries than allowed */
-	PUBLISH_WORK      /* more subscriptions to look up than one step may */
+	PUBLISH_WORK,     /* more subscriptions to look up than one step may */
+	PUBLISH_FULL      /* more bytes than the tenant may have */
 };
 
 struct publish_result {
@@ -41,6 +42,7 @@ struct publish_result {
 	size_t n;
 	struct uuid user;  /* of the events without a userLocator; "" for none */
 	int64_t lease_end; /* ms, Redis' clock: the token of the leases */
+	bool much; /* the tenant nears the bytes that it may have: its stream is to be trimmed */
 };
 
 /* drafts, the body and the texts are borrowed until fn runs, full until the call returns. */
@@ -58,6 +60,7 @@ struct publish_request {
 	int64_t max_webhooks;
 	int64_t max_pending;
 	int64_t max_diverted;
+	int64_t max_tenant_bytes;
 	int64_t lease_ms;
 	size_t max_leases;       /* of this request, at most */
 	const struct ulid *full; /* webhooks that have no room here: their deliveries wait */

@@ -179,6 +179,13 @@ publish_read_replay(struct publish_result *result, const char *at, size_t n)
 	return 0;
 }
 
+/* Whether the answer goes on with each event. */
+static bool
+publish_is_stored(const redisReply *reply)
+{
+	return reply_is(reply, 0, "ok") || reply_is(reply, 0, "much");
+}
+
 /* What the answer says of a request, from the element `at` on; NULL when that is odd. */
 static struct publish_result *
 publish_read(struct publish_batch *batch, const redisReply *reply, size_t at, struct publish_op *op)
@@ -186,16 +193,21 @@ publish_read(struct publish_batch *batch, const redisReply *reply, size_t at, st
 	struct publish_result *result = xcalloc(1, sizeof *result);
 	size_t n = op->request.n;
 	int rc = -1;
+	bool stored = publish_is_stored(reply);
 
+	result->much = reply_is(reply, 0, "much");
 	if (reply_is(reply, 0, "conflict")) {
 		result->outcome = PUBLISH_CONFLICT;
 		rc = 0;
+	} else if (reply_is(reply, 0, "full")) {
+		result->outcome = PUBLISH_FULL;
+		rc = 0;
 	} else if (reply_is(reply, 0, "replay")) {
 		rc = publish_read_replay(result, reply_text(reply, 1, NULL), n);
-	} else if (reply_is(reply, 0, "ok") && *reply_text(reply, at, NULL) == '!') {
+	} else if (stored && *reply_text(reply, at, NULL) == '!') {
 		result->outcome = reply_is(reply, at, "! fanout") ? PUBLISH_FANOUT : PUBLISH_WORK;
 		rc = 0;
-	} else if (reply_is(reply, 0, "ok") && at + n <= reply->elements) {
+	} else if (stored && at + n <= reply->elements) {
 		rc = publish_read_stored(batch, result, reply, at, n);
 		result->user = op->request.user;
 	}
@@ -391,7 +403,7 @@ publish_read_all(struct publish_batch *batch, const redisReply *reply)
 	for (op = STAILQ_FIRST(&batch->ops); op != NULL; op = next) {
 		next = STAILQ_NEXT(op, entry);
 		/* never the first one, so that each time there is one less */
-		op->again = at > 2 && reply_is(reply, 0, "ok") && reply_is(reply, at, "?");
+		op->again = at > 2 && publish_is_stored(reply) && reply_is(reply, at, "?");
 		at += op->request.n;
 		if (!op->again)
 			op->result = publish_read(batch, reply, at - op->request.n, op);

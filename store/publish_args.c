@@ -92,6 +92,7 @@ publish_args_head(struct redis_cmd *cmd, const struct publish_request *request)
 	redis_argi(cmd, request->max_fanout);
 	redis_argi(cmd, request->max_pending);
 	redis_argi(cmd, request->max_diverted);
+	redis_argi(cmd, request->max_tenant_bytes);
 	publish_args_idempotency(cmd, request);
 	redis_argi(cmd, request->idempotency_ttl_ms);
 	redis_argi(cmd, request->request_ttl_ms);

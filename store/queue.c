@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/event_copy.h"
 #include "store/queue.h"
 #include "store/store_internal.h"
 
@@ -40,6 +39,7 @@ queue_ack(struct store *store, const struct uuid *tenant, const struct ulid *web
 	struct redis_cmd *cmd = store_script(store, "ack", tenant);
 
 	redis_arg(cmd, webhook->s, ULID_LEN);
+	redis_arg(cmd, tenant->s, UUID_LEN);
 	redis_argi(cmd, attempts_kept);
 	for (size_t i = 0; i < n; i++)
 		redis_arg(cmd, attempts[i].event.s, ULID_LEN);
@@ -80,16 +80,6 @@ queue_on_fail(void *arg, enum answer answer, const redisReply *reply)
 	free(op);
 }
 
-static void
-queue_arg_copy(struct redis_cmd *cmd, const struct event_parts *event)
-{
-	struct buf copy = {0};
-
-	event_copy_write(event, &copy);
-	redis_arg(cmd, copy.data, copy.len);
-	buf_clear(&copy);
-}
-
 void
 queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *webhook,
     int64_t attempts_kept, int64_t max_diverted, const struct failure *failure, queue_fail_fn *fn,
@@ -116,8 +106,7 @@ queue_fail(struct store *store, const struct uuid *tenant, const struct ulid *we
 	redis_argi(cmd, failure->version);
 	redis_args(cmd, verdict_name(judgement->verdict));
 	redis_argi(cmd, judgement->delay_ms);
-	queue_arg_copy(cmd, failure->event);
-	redis_args(cmd, failure->event->request_id);
+	redis_args(cmd, failure->request_id);
 	redis_args(cmd, judgement->suspend ? "1" : "");
 	redis_args(cmd, judgement->alert ? "1" : "");
 	redis_argi(cmd, max_diverted);

@@ -53,6 +53,7 @@ struct claim_result {
 	size_t n;
 	struct claim_swept *swept;
 	size_t nswept;
+	size_t unreadable; /* events that nobody can read: they were ended as failed */
 };
 
 /* A queue that has less room here than `each`. */
@@ -70,7 +71,8 @@ struct claim_request {
 	int64_t position; /* in the shard's wake-up index; 0 to begin */
 	const struct claim_limit *limits;
 	size_t nlimits;
-	int64_t max_diverted; /* of a webhook */
+	int64_t max_diverted;  /* of a webhook */
+	int64_t attempts_kept; /* likewise */
 };
 
 #define CLAIM_LOOKS_MAX 100 /* queues that one claim looks at */
@@ -117,7 +119,7 @@ struct failure {
 	struct attempt attempt;
 	int64_t version; /* of the webhook that it was judged by */
 	struct judgement judgement;
-	const struct event_parts *event; /* borrowed */
+	const char *request_id; /* of the event; borrowed */
 };
 
 enum fail_outcome {

@@ -16,7 +16,7 @@
 #include "store/script.h"
 #include "store/store_internal.h"
 
-#define SETUP_SCHEMA 1
+#define SETUP_SCHEMA 2
 #define SETUP_LOOK_S 5
 #define META_KEY "evhook:meta"
 
@@ -174,13 +174,15 @@ setup_fit(const struct store *store)
 	return cmd;
 }
 
-/* Whether meta.lua has something to write: the first start, after FLUSHALL, with another key. */
+/* Whether meta.lua has something to write: the first start, after FLUSHALL, where schema 1 was,
+ * which is read too, with another key. */
 static bool
 setup_is_new(const struct store *store, const redisReply *fit, const char *key)
 {
 	const struct secretbox *secrets = store->opts.secrets;
 
 	return *reply_text(fit, 1, NULL) == '\0' || *reply_text(fit, 2, NULL) == '\0' ||
+	       (!redis_is_up(store->redis) && reply_is(fit, 1, "1")) ||
 	       (secretbox_count(secrets) > 0 && strcmp(key, secretbox_id(secrets, 0)) != 0);
 }
 

@@ -4,6 +4,7 @@
  * this process took in an eighth of --events-kept.  Each is trimmed step by step, one command at a
  * time; after an error it goes on at the next round.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,9 @@ struct trimmer_noted {
 struct trimmer_job {
 	UT_hash_handle hh;
 	struct uuid tenant;
+	/* where the last step got to in the script's work; "" at the beginning */
+	char id[48];
+	char webhook[ULID_LEN + 1];
 };
 
 struct trimmer {
@@ -120,12 +124,12 @@ trimmer_notes(struct trimmer *trimmer, const struct uuid *tenant)
 }
 
 void
-trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n)
+trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n, bool much)
 {
 	struct trimmer_noted *noted = trimmer_noted(trimmer, tenant);
 
 	noted->published += (int64_t)n;
-	if (noted->published <= trimmer->opts.events_kept / 8 ||
+	if ((noted->published <= trimmer->opts.events_kept / 8 && !much) ||
 	    HASH_COUNT(trimmer->jobs) >= JOBS_MAX)
 		return;
 	noted->published = 0;
@@ -147,6 +151,7 @@ static void
 trimmer_on_step(void *arg, enum answer answer, const redisReply *reply)
 {
 	struct trimmer *trimmer = arg;
+	struct trimmer_job *job = trimmer->jobs;
 	enum store_err err = store_judge("trim", answer, reply);
 
 	trimmer->working = false;
@@ -155,7 +160,11 @@ trimmer_on_step(void *arg, enum answer answer, const redisReply *reply)
 		return;
 	}
 	trimmer->trimmed += (uint64_t)reply_int(reply, 0);
-	if (!reply_is(reply, 1, "1"))
+	snprintf(job->id, sizeof job->id, "%s", reply_text(reply, 2, NULL));
+	snprintf(job->webhook, sizeof job->webhook, "%s", reply_text(reply, 3, NULL));
+	if (reply_is(reply, 1, "1"))
+		trimmer_put_off_job(trimmer);
+	else
 		trimmer_end_job(trimmer);
 	trimmer_step(trimmer);
 }
@@ -173,6 +182,9 @@ trimmer_step(struct trimmer *trimmer)
 	redis_args(cmd, job->tenant.s);
 	redis_argi(cmd, trimmer->opts.retention_ms);
 	redis_argi(cmd, trimmer->opts.events_kept);
+	redis_argi(cmd, trimmer->opts.bytes_kept);
+	redis_args(cmd, job->id);
+	redis_args(cmd, job->webhook);
 	redis_send(trimmer->opts.store->redis, cmd, trimmer_on_step, trimmer);
 }
 

@@ -11,7 +11,8 @@ struct trimmer_opts {
 	struct event_base *base;
 	struct store *store;
 	int64_t retention_ms; /* older events go ... */
-	int64_t events_kept;  /* ... and what is beyond so many of a tenant */
+	int64_t events_kept;  /* ... and what is beyond so many of a tenant, ... */
+	int64_t bytes_kept;   /* ... or beyond so many bytes */
 	int64_t every_ms;     /* of each tenant */
 };
 
@@ -20,8 +21,8 @@ void trimmer_free(struct trimmer *trimmer); /* after store_free() */
 /* Whether a publish request is to note the tenant in Redis, so that its stream is trimmed: true now
  * and then for each tenant. */
 bool trimmer_notes(struct trimmer *trimmer, const struct uuid *tenant);
-/* So many events of the tenant were stored. */
-void trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n);
+/* So many events of the tenant were stored; `much`: it nears the bytes that it may have. */
+void trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n, bool much);
 /* Events removed from streams so far, by this process. */
 uint64_t trimmer_trimmed(const struct trimmer *trimmer);
 

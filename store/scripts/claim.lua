@@ -7,8 +7,8 @@
 --       ('' for none), '1' when a queue that was not passed over still has due deliveries, what was
 --       taken from queues of inactive webhooks: {{webhook, tenant, trigger, diverted, dropped}…},
 --       then for each queue: {queue, tenant, version of its webhook, locator, event, …}}, an event
---       being the queue's own copy as it is in rt, or the fields of its stream entry with NULs
---       between them: in one piece, as what is nested costs more than all the rest.
+--       being the attempts made so far and a space, unless there were none, and then event_text() of
+--       lib.lua, or the queue's own copy; '' when it is nowhere.
 -- A queue is a webhook's locator, or that and ":alert".  Queues of webhooks that are gone are
 -- removed; what waits for an inactive one is diverted or dropped here, at most 100 of a queue.
 local lease_ms, wanted, each = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -16,6 +16,7 @@ local position, looks, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV
 local nfull = tonumber(ARGV[7])
 local BYTES_MAX = 4 * 1024 * 1024
 local SWEEP_MAX = 100
+local sweeps_left = 1000 -- events that one script sweeps
 local now = now_ms()
 local due = p .. 'due'
 local lease = lease_score(now + lease_ms)
@@ -30,6 +31,7 @@ local bytes = 0
 
 -- Entries of the stream are read some ahead, as those that a queue owes often stand side by side.
 local AHEAD_MAX = 8
+local SMALL = 64 * 1024 -- behind a larger one, one at a time
 local ahead, at, step = {}, 1, 1
 local function entry_of(events, locator)
 	local id = stream_id(locator)
@@ -41,54 +43,53 @@ local function entry_of(events, locator)
 	end
 	if entry and entry[1] == id then
 		at = at + 1
+		if #(entry[2][4] or '') > SMALL then
+			step = 1
+		end
 		return entry[2][6] == string.sub(locator, 15) and entry[2] or nil -- its suffix
 	end
 	return nil
 end
 
-local function lost(name, locator)
-	redis.call('ZREM', p .. 'q:' .. name, locator)
-	redis.call('ZREM', p .. 'rq:' .. name, locator)
-	redis.log(redis.LOG_WARNING, 'evhook: no event for ' .. p .. 'q:' .. name .. ' ' .. locator)
-end
-
 -- Waits, due or not, and leases that ran out; live leases are spared: their own end decides.
 -- Returns whether there may be more.
 local function sweep(webhook, tenant, fate, trigger)
-	local queue = p .. 'q:' .. webhook
-	local members = redis.call('ZRANGE', queue, 0, SWEEP_MAX - 1, 'WITHSCORES')
-	local gone, diverted, dropped = {}, 0, 0
+	local queue, attempts = p .. 'q:' .. webhook, p .. 'rt:' .. webhook
+	local members = redis.call('ZRANGE', queue, 0, math.min(SWEEP_MAX, sweeps_left) - 1, 'WITHSCORES')
+	local gone = {}
 	for i = 1, #members, 2 do
-		local locator, score = members[i], tonumber(members[i + 1])
-		if bytes >= BYTES_MAX then
-			break
-		end
+		local score = tonumber(members[i + 1])
 		if score % 2 == 0 or score <= now then
-			gone[#gone + 1] = locator
-			if string.find(fate or '', '^divert') then
-				local attempts, copy = owed(webhook, tenant, locator)
-				if copy then
-					bytes = bytes + #copy
-					if divert(webhook, locator, max_diverted, trigger,
-						'the webhook is ' .. trigger, attempts, copy) then
-						diverted = diverted + 1
-					else
-						dropped = dropped + 1
-					end
-				end
-			else
-				count(webhook, 'dropped')
-				dropped = dropped + 1
-			end
+			gone[#gone + 1] = members[i]
 		end
 	end
-	if gone[1] then
-		swept[#swept + 1] = { webhook, tenant, trigger, diverted, dropped }
-		redis.call('ZREM', queue, unpack(gone))
-		redis.call('HDEL', p .. 'rt:' .. webhook, unpack(gone))
-		redis.call('ZREM', p .. 'rq:' .. webhook, unpack(gone))
+	local n = #gone
+	if n == 0 then
+		return false
 	end
-	return gone[1] ~= nil and redis.call('ZCARD', queue) > 0
+	sweeps_left = sweeps_left - n
+	local diverted = 0
+	if string.find(fate or '', '^divert') then
+		diverted = math.min(n, diverted_room(webhook, max_diverted))
+	end
+	if diverted > 0 then
+		local made, records = redis.call('HMGET', attempts, unpack(gone)), {}
+		for i = 1, diverted do
+			records[2 * i - 1] = gone[i]
+			records[2 * i] = diverted_record(trigger, 'the webhook is ' .. trigger, now,
+				attempts_and_copy(made[i]))
+		end
+		divert(webhook, records)
+	end
+	if diverted < n then
+		let_go(tenant, webhook, { unpack(gone, diverted + 1) })
+		count(webhook, 'dropped', n - diverted)
+	end
+	swept[#swept + 1] = { webhook, tenant, trigger, diverted, n - diverted }
+	redis.call('ZREM', queue, unpack(gone))
+	redis.call('HDEL', attempts, unpack(gone))
+	redis.call('ZREM', p .. 'rq:' .. webhook, unpack(gone))
+	return redis.call('ZCARD', queue) > 0
 end
 
 -- Retries that are due, by rq; where that says other than the queue, the queue is right.
@@ -110,9 +111,9 @@ local function due_retries(name, most)
 end
 
 -- What is due of a queue: retries before first tries, however long those wait.
-local function due_of(name, has_copies)
+local function due_of(name, has_made)
 	local most = math.min(each, wanted)
-	local members = has_copies
+	local members = has_made
 			and due_retries(name, math.min(most, room_for_retries[name] or most)) or {}
 	local retries = #members
 	local first = math.min(most - retries, room[name] or most)
@@ -137,33 +138,39 @@ local function due_of(name, has_copies)
 end
 
 local function claim(name, tenant, version)
-	local queue, copies, events = p .. 'q:' .. name, p .. 'rt:' .. name, p .. 'ev:' .. tenant
-	local has_copies = redis.call('EXISTS', copies) == 1
-	local members, retries = due_of(name, has_copies)
+	local queue, made, events = p .. 'q:' .. name, p .. 'rt:' .. name, p .. 'ev:' .. tenant
+	local kept = p .. 'kp:' .. tenant
+	local has_made = redis.call('EXISTS', made) == 1
+	local has_kept = redis.call('EXISTS', p .. 'kr:' .. tenant .. ':' .. name) == 1
+	local members, retries = due_of(name, has_made)
 	local leases, group, n = {}, { name, tenant, version }, 0
 	ahead, at, step = {}, 1, 1
 	for _, locator in ipairs(members) do
 		if bytes >= BYTES_MAX then
 			break
 		end
-		local event = has_copies and redis.call('HGET', copies, locator)
-		if event and not string.find(event, '^%d+ {') then
-			complain(copies, 'held no copy of ' .. locator)
-			event = nil
-		end
-		if not event then
-			event = entry_of(events, locator)
-			event = event and table.concat(event, '\0')
-		end
-		if event then
-			n = n + 2
-			leases[n - 1], leases[n] = lease, locator
-			group[n + 2], group[n + 3] = locator, event
-			bytes = bytes + #event + 100
-			wanted = wanted - 1
+		local value = has_made and redis.call('HGET', made, locator)
+		local attempts, copy = attempts_and_copy(value)
+		local event
+		if copy then
+			event = value
 		else
-			lost(name, locator)
+			event = has_kept and redis.call('HGET', kept, locator)
+			if not event then
+				event = entry_of(events, locator)
+				event = event and table.concat(event, '\0') or ''
+			end
+			if attempts ~= '0' then
+				event = attempts .. ' ' .. event
+			elseif value and value ~= '0' then
+				complain(made, 'held nothing of ' .. locator)
+			end
 		end
+		n = n + 2
+		leases[n - 1], leases[n] = lease, locator
+		group[n + 2], group[n + 3] = locator, event
+		bytes = bytes + #event + 100
+		wanted = wanted - 1
 	end
 	if n > 0 then
 		redis.call('ZADD', queue, unpack(leases))
@@ -216,7 +223,7 @@ end
 local queues = redis.call('ZRANGE', due, '-inf', now, 'BYSCORE', 'LIMIT', position, looks)
 local passed = 0
 for i, name in ipairs(queues) do
-	if wanted <= 0 or bytes >= BYTES_MAX then
+	if wanted <= 0 or bytes >= BYTES_MAX or sweeps_left <= 0 then
 		out[3] = int(position + passed)
 		out[5] = '1'
 		break

@@ -3,7 +3,8 @@
 --       go on from, prefixes of the shards.
 -- Returns {now, time of the earliest queue ('' for none), number of queues in the indexes, shard to go on with
 --       ('' at the end), place in its index, and of the queues counted here: entries that are due,
---       that are leased or due within a lease, that are due later}.
+--       that are leased or due within a lease, that are due later, and by the first call of a count
+--       what the events of the tenants take that have most: bytes, …}.
 local lease_ms, most, shard, position =
 	tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local FIRST = 5
@@ -42,5 +43,20 @@ for i = FIRST, #ARGV do
 end
 if earliest then
 	out[2] = int(earliest)
+end
+
+local TENANTS = 10
+if shard == 0 and position == 0 then
+	local most_bytes = {}
+	for i = FIRST, #ARGV do
+		local found = redis.call('ZREVRANGE', ARGV[i] .. 'bytes', 0, TENANTS - 1, 'WITHSCORES')
+		for j = 2, #found, 2 do
+			most_bytes[#most_bytes + 1] = tonumber(found[j])
+		end
+	end
+	table.sort(most_bytes, function(a, b) return a > b end)
+	for i = 1, math.min(TENANTS, #most_bytes) do
+		out[#out + 1] = int(most_bytes[i])
+	end
 end
 return out

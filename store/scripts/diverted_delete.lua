@@ -2,10 +2,14 @@
 -- Deletes a diverted event.
 -- ARGV: tenant, webhook, locator.
 -- Returns 'ok' or 'missing'.
-local webhook = ARGV[2]
-if redis.call('HGET', p .. 'wh:' .. webhook, 'tenant') ~= ARGV[1] then
+local tenant, webhook, locator = ARGV[1], ARGV[2], ARGV[3]
+if redis.call('HGET', p .. 'wh:' .. webhook, 'tenant') ~= tenant then
 	return 'missing'
 end
-need('ZREM', 'HDEL')
-redis.call('ZREM', p .. 'dvx:' .. webhook, ARGV[3])
-return redis.call('HDEL', p .. 'dv:' .. webhook, ARGV[3]) == 1 and 'ok' or 'missing'
+need('ZREM', 'HDEL', unpack(LETTING_GO))
+redis.call('ZREM', p .. 'dvx:' .. webhook, locator)
+if redis.call('HDEL', p .. 'dv:' .. webhook, locator) == 0 then
+	return 'missing'
+end
+let_go(tenant, webhook, { locator })
+return 'ok'

@@ -31,26 +31,36 @@ if room <= 0 and all[1] then
 	return { 'full' }
 end
 need('HGET', 'HSET', 'ZADD', 'HDEL', 'ZREM')
-local now, bytes, n, at = wait_score(now_ms()), 0, 0, ''
+local now, bytes, at = wait_score(now_ms()), 0, ''
+local back, members, copies = {}, {}, {}
 for _, locator in ipairs(all) do
-	if bytes >= BYTES_MAX or n >= room then
+	if bytes >= BYTES_MAX or #members / 2 >= room then
 		break
 	end
 	local record = redis.call('HGET', dv, locator)
 	if record then
 		local _, before = string.find(record, ',"event":', 1, true)
-		local copy = string.sub(record, before + 1, -2)
-		redis.call('HSET', p .. 'rt:' .. webhook, locator, '0 ' .. copy)
-		redis.call('ZADD', p .. 'q:' .. webhook, now, locator)
-		bytes = bytes + #copy
-		n = n + 1
+		if before then -- stored before schema 2, with a copy of its own
+			copies[#copies + 1] = locator
+			copies[#copies + 1] = '0 ' .. string.sub(record, before + 1, -2)
+		end
+		members[#members + 1] = now
+		members[#members + 1] = locator
+		bytes = bytes + #record
 	end
-	redis.call('HDEL', dv, locator)
-	redis.call('ZREM', dvx, locator)
+	back[#back + 1] = locator
 	at = locator
 end
-if n > 0 then
+if back[1] then
+	redis.call('HDEL', dv, unpack(back))
+	redis.call('ZREM', dvx, unpack(back))
+end
+if copies[1] then
+	redis.call('HSET', p .. 'rt:' .. webhook, unpack(copies))
+end
+if members[1] then
+	redis.call('ZADD', p .. 'q:' .. webhook, unpack(members))
 	wake(webhook, now)
 	redis.pcall('PUBLISH', CHANGES, 'due ' .. p) -- only a hint
 end
-return { 'ok', int(n), at == last and '' or at, last }
+return { 'ok', int(#members / 2), at == last and '' or at, last }

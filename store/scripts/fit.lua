@@ -10,9 +10,10 @@ local meta, probe = 'evhook:meta', p .. 'probe' -- a key that is never there
 -- What the scripts call, each with all arguments that it wants: Redis 7.0 reads beyond the end of too
 -- few of them when it looks for the keys.
 local on_keys = { 'EXISTS', 'GET', 'HDEL 1', 'HEXISTS 1', 'HGET 1', 'HGETALL', 'HINCRBY 1 1', 'HLEN', 'HMGET 1', 'HSET 1 1',
-	'HSETNX 1 1', 'LLEN', 'LRANGE 1 1', 'LTRIM 1 1', 'PEXPIRE 1', 'PTTL',
-	'RENAME ' .. probe, 'RPUSH 1', 'SET 1', 'UNLINK', 'XADD * 1 1',
-	'XDEL 1', 'XLEN', 'XRANGE - +', 'XTRIM MINID 1', 'ZADD 1 1', 'ZCARD', 'ZCOUNT 1 1', 'ZMSCORE 1', 'ZRANGE 1 1', 'ZREM 1',
+	'HSETNX 1 1', 'HSTRLEN 1', 'LLEN', 'LRANGE 1 1', 'LTRIM 1 1', 'PEXPIRE 1', 'PTTL',
+	'RENAME ' .. probe, 'RPUSH 1', 'SADD 1', 'SET 1', 'SMISMEMBER 1', 'SPOP 1', 'SRANDMEMBER', 'SREM 1', 'UNLINK',
+	'XADD * 1 1', 'XDEL 1', 'XLEN', 'XRANGE - +', 'XTRIM MINID 1', 'ZADD 1 1', 'ZCARD', 'ZCOUNT 1 1', 'ZINCRBY 1 1',
+	'ZMSCORE 1', 'ZRANGE 1 1', 'ZREM 1', 'ZREVRANGE 1 1',
 	'ZSCORE 1' }
 local others = { 'SCRIPT LOAD 1', 'INFO', 'SCAN 0', 'TIME', unpack(ARGV) }
 local missing = {}

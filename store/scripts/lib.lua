@@ -180,37 +180,116 @@ local function copy_of(locator, ms, fields)
 	return table.concat(text)
 end
 
--- What a queue still owes: attempts made so far and the copy, from rt or from the stream; nil when
--- the event is nowhere.
-local function owed(webhook, tenant, locator)
-	local kept = redis.call('HGET', p .. 'rt:' .. webhook, locator)
-	local space = kept and string.find(kept, '^%d+ {') and string.find(kept, ' ', 1, true)
-	if space then
-		return string.sub(kept, 1, space - 1), string.sub(kept, space + 1)
-	end
-	local id = stream_id(locator)
-	local entry = redis.call('XRANGE', p .. 'ev:' .. tenant, id, id)[1]
-	local fields = entry and fields_of(entry[2])
-	if not fields or fields.suffix ~= string.sub(locator, 15) then
-		return nil
-	end
-	return '0', copy_of(locator, string.match(id, '^%d+'), fields)
+-- --- The bytes of events ---
+-- They stand once per tenant: in the stream, and from when it is trimmed on in kp:<tenant> for as long
+-- as somebody needs them. kr:<tenant>:<webhook> names those that a webhook needs (owed or diverted),
+-- kn:<tenant> has how many webhooks need each. "bytes" has what all of it takes, tenant by tenant.
+
+local EVENT_SELF = 256 -- counted for an event beside its data
+
+local function count_bytes(tenant, n)
+	return tonumber(redis.call('ZINCRBY', p .. 'bytes', int(n), tenant))
 end
 
--- Stores a diverted event; false, and the event is dropped, when there are too many already.
--- "event" stands last, so that resending can cut it out.
-local function divert(webhook, locator, most, trigger, message, attempts, copy)
-	local dv = p .. 'dv:' .. webhook
-	if redis.call('HLEN', dv) >= tonumber(most) and redis.call('HEXISTS', dv, locator) == 0 then
-		count(webhook, 'dropped')
-		return false
+-- An event as claims and lists pass it on: the names and values of its stream entry with NULs between
+-- them, in one piece, as what is nested costs more than all the rest. nil when it is nowhere.
+local function event_text(tenant, locator)
+	local id = stream_id(locator)
+	local entry = redis.call('XRANGE', p .. 'ev:' .. tenant, id, id)[1]
+	if entry and entry[2][6] == string.sub(locator, 15) then -- its suffix
+		return table.concat(entry[2], '\0')
 	end
-	redis.call('HSET', dv, locator, '{"failureTrigger":' .. cjson.encode(trigger)
-		.. ',"failureMessage":' .. cjson.encode(message)
-		.. ',"failureTimestamp":' .. int(now_ms())
-		.. ',"attempts":' .. attempts .. ',"event":' .. copy .. '}')
-	redis.call('ZADD', p .. 'dvx:' .. webhook, 0, locator)
-	return true
+	return redis.call('HGET', p .. 'kp:' .. tenant, locator) or nil
+end
+
+-- One webhook less needs each of these. Who takes the last need away removes the copy. Returns the
+-- bytes that went.
+local function unkeep(tenant, locators)
+	local kept, numbers, freed = p .. 'kp:' .. tenant, p .. 'kn:' .. tenant, 0
+	for _, locator in ipairs(locators) do
+		local left = redis.call('HINCRBY', numbers, locator, -1)
+		if left < 0 then -- somebody's hand: fsck knows
+			redis.call('HDEL', numbers, locator)
+			complain(numbers, 'did not have ' .. locator)
+		elseif left == 0 then
+			freed = freed + redis.call('HSTRLEN', kept, locator) + EVENT_SELF
+			redis.call('HDEL', numbers, locator)
+			redis.call('HDEL', kept, locator)
+		end
+	end
+	if freed > 0 then
+		count_bytes(tenant, -freed)
+	end
+	return freed
+end
+
+-- A webhook does not need these events any more.
+local function let_go(tenant, webhook, locators)
+	local needs = p .. 'kr:' .. tenant .. ':' .. webhook
+	if redis.call('EXISTS', needs) == 0 then
+		return
+	end
+	local gone = {}
+	for _, locator in ipairs(locators) do
+		if redis.call('SREM', needs, locator) == 1 then
+			gone[#gone + 1] = locator
+		end
+	end
+	unkeep(tenant, gone)
+end
+
+-- A webhook that was deleted needs nothing: one step of that, of some hundred events and some MiB.
+-- Returns whether there is more.
+local function let_some_go(tenant, webhook)
+	local needs, freed = p .. 'kr:' .. tenant .. ':' .. webhook, 0
+	for _ = 1, 40 do
+		if freed >= 8 * 1024 * 1024 then
+			break
+		end
+		local locators = redis.call('SPOP', needs, 10)
+		if not locators[1] then
+			return false
+		end
+		freed = freed + unkeep(tenant, locators)
+	end
+	return redis.call('EXISTS', needs) == 1
+end
+
+-- What rt has of an event: the number of attempts, and a copy of the queue's own, which alert notices
+-- have, and what evhookd stored before schema 2; nil when there is none.
+local function attempts_and_copy(value)
+	if value and string.find(value, '^%d+$') then
+		return value, nil
+	elseif not value or not string.find(value, '^%d+ {') then
+		return '0', nil
+	end
+	local space = string.find(value, ' ', 1, true)
+	return string.sub(value, 1, space - 1), string.sub(value, space + 1)
+end
+
+-- A diverted event: why. The event itself stands where all of them do, but for a copy of the queue's own.
+local function diverted_record(trigger, message, now, attempts, copy)
+	return '{"failureTrigger":' .. cjson.encode(trigger) .. ',"failureMessage":'
+		.. cjson.encode(message) .. ',"failureTimestamp":' .. int(now) .. ',"attempts":' .. attempts
+		.. (copy and ',"event":' .. copy or '') .. '}'
+end
+
+-- How many more a webhook's list of diverted events may take.
+local function diverted_room(webhook, most)
+	return math.max(0, tonumber(most) - redis.call('HLEN', p .. 'dv:' .. webhook))
+end
+
+-- Stores diverted events: locator, record, … at most so many that one call can have them.
+local function divert(webhook, records)
+	if not records[1] then
+		return
+	end
+	local order = {}
+	for i = 1, #records, 2 do
+		order[i], order[i + 1] = 0, records[i]
+	end
+	redis.call('HSET', p .. 'dv:' .. webhook, unpack(records))
+	redis.call('ZADD', p .. 'dvx:' .. webhook, unpack(order))
 end
 
 -- 2026-11-23T07:21:00.123Z (days to date: Howard Hinnant, chrono-compatible date algorithms).
@@ -292,6 +371,9 @@ local function need(...)
 		end
 	end
 end
+
+-- What let_go() calls.
+local LETTING_GO = { 'EXISTS', 'SREM', 'HINCRBY', 'HSTRLEN', 'HDEL', 'ZINCRBY' }
 
 local function need_channel()
 	if not redis.acl_check_cmd('PUBLISH', CHANGES, '') then

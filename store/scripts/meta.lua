@@ -12,6 +12,11 @@ for i = 3, #ARGV do
 		fits = 1
 	end
 end
+-- schema 2 reads what 1 wrote
+if fits == 1 and stored[1] == '1' and stored[2] == ARGV[2] then
+	redis.call('HSET', meta, 'schema', ARGV[1])
+	stored[1] = ARGV[1]
+end
 if fits == 1 and ARGV[3] and stored[1] == ARGV[1] and stored[2] == ARGV[2] then
 	redis.call('HSET', meta, 'secretsKey', ARGV[3])
 end

@@ -2,25 +2,28 @@
 -- as a whole or not at all.  How much it may look up and write is bounded: a request that goes
 -- beyond that is refused, or left for the next time if it is not the first.
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending, --max-diverted,
---       idempotency key's hash ('' for none; then there is one request), hash of the body
---       and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms, TTL ms of
---       request ids, '1' when the tenant is to be noted for trimming, --max-webhooks, n webhooks
---       that have no room here, these, and for each request: n events, and for each of them: type,
---       data, locator suffix, n words, these: names and values of its further fields, requestId
---       first.
--- Returns {'ok', lease end, for each event '<locator> [<webhook> <version> <how>]…', …}, how being l
+--       --max-tenant-bytes, idempotency key's hash ('' for none; then there is one request), hash of
+--       the body and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms,
+--       TTL ms of request ids, '1' when the tenant is to be noted for trimming, --max-webhooks, n
+--       webhooks that have no room here, these, and for each request: n events, and for each of
+--       them: type, data, locator suffix, n words, these: names and values of its further fields,
+--       requestId first.
+-- Returns {'ok' ('much' when the tenant's stream is to be trimmed), lease end, for each event
+--       '<locator> [<webhook> <version> <how>]…', …}, how being l
 --       (leased to the caller), w (waits, due now), o (its queue is full) or s (it is suspended), or
 --       '<locator>' when it goes as the event before it does, or for each event of a request that
 --       is not stored: '! fanout' (it would cause more than --max-fanout deliveries), '! work' (more
 --       is to be looked up than a script may) or '?' (it is to be sent again, as the others are work
---       enough); {'replay', '[:<user>] <locator> …'} or {'conflict'}.
+--       enough); {'replay', '[:<user>] <locator> …'}, {'conflict'} or {'full'}: the tenant's bytes
+--       would be more than --max-tenant-bytes.
 local call, ARGV = redis.call, ARGV
 local find, sub, byte, concat = string.find, string.sub, string.byte, table.concat
 local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local idem, body_hash = ARGV[7], sub(ARGV[8], 1, 64)
-local max_webhooks, nfull = tonumber(ARGV[12]), tonumber(ARGV[13])
-local first, last = 14 + nfull, #ARGV
+local max_bytes = tonumber(ARGV[7])
+local idem, body_hash = ARGV[8], sub(ARGV[9], 1, 64)
+local max_webhooks, nfull = tonumber(ARGV[13]), tonumber(ARGV[14])
+local first, last = 15 + nfull, #ARGV
 local LOOKUPS_MAX = 3072 -- of patterns
 local LOADS_MAX = 20000 -- of their members
 local GATHERED_MAX = 2000 -- deliveries, when there are several requests
@@ -124,6 +127,7 @@ end
 local of_type, lists = {}, {}
 local refused = {} -- why a request is not stored, by the place where it begins
 local deliveries = 0 -- of those that are
+local bytes = 0 -- likewise
 
 -- Whether a request is stored: nil, or why not.  Its n events begin at i.
 local function judge(i, n, is_first)
@@ -164,6 +168,7 @@ while i <= last do
 		if not refused[request] then
 			local list = of_type[ARGV[i + TYPE]]
 			list.events = list.events + 1
+			bytes = bytes + #ARGV[i + DATA] + EVENT_SELF
 		end
 		i = i + WORDS + ARGV[i + NWORDS]
 	end
@@ -179,7 +184,7 @@ local now = now_ms()
 local leased, waiting = lease_score(now + lease_ms), wait_score(now)
 local full = {}
 for i = 1, nfull do
-	full[ARGV[13 + i]] = true
+	full[ARGV[14 + i]] = true
 end
 for i = 1, #hooks do
 	local hook = hooks[i]
@@ -197,7 +202,6 @@ for i = 1, #hooks do
 end
 
 local events = p .. 'ev:' .. tenant
-local out = { 'ok', leased }
 local locators = {}
 
 local function own_request(i)
@@ -216,38 +220,49 @@ local function add(id, i, request)
 		'suffix', ARGV[i + SUFFIX], unpack(ARGV, from, to))
 end
 
--- The same as a table.
-local function event_at(i, request)
-	local event = { type = ARGV[i + TYPE], data = ARGV[i + DATA], suffix = ARGV[i + SUFFIX],
-		requestId = request }
-	for j = i + WORDS, i + WORDS - 1 + ARGV[i + NWORDS], 2 do
-		event[ARGV[j]] = ARGV[j + 1]
+local ALERTS_MAX = 20 -- each reads a webhook: the others come with the next event
+local alerts = 0
+
+local function alert_of(hook, locator, i, request, diverted)
+	if alerts >= ALERTS_MAX then
+		return
 	end
-	return event
+	local suffix = ARGV[i + SUFFIX]
+	if alert(hook.webhook, suffix, { event = locator, type = ARGV[i + TYPE], attempts = '0',
+		request = own_request(i) or request or locator, trigger = 'overflow',
+		message = 'the queue is full', diverted = diverted, suspended = false }) then
+		alerts = alerts + 1
+	end
 end
 
--- What becomes of an event that is not queued for a webhook.
-local function refuse(hook, locator, ms, event)
-	local trigger = hook.suspended and 'suspended' or 'overflow'
-	local message = hook.suspended and 'the webhook is suspended' or 'the queue is full'
-	local diverted = false
-	if find(hook.value, ' divert', 1, true) then
-		diverted = divert(hook.webhook, locator, max_diverted, trigger, message, '0',
-			copy_of(locator, ms, event))
+-- What becomes of an event that is not queued for a webhook. The stream has it, so that nothing but
+-- the reason is written for each webhook.
+local function refuse(hook, locator, i, request)
+	if not hook.record then
+		local trigger = hook.suspended and 'suspended' or 'overflow'
+		hook.record = diverted_record(trigger,
+			hook.suspended and 'the webhook is suspended' or 'the queue is full', now, '0')
+		hook.diverted, hook.dropped = {}, 0
+		hook.spare = find(hook.value, ' divert', 1, true)
+			and diverted_room(hook.webhook, max_diverted) or 0
+	end
+	local divertible = hook.spare > 0
+	if divertible then
+		hook.spare = hook.spare - 1
+		hook.diverted[#hook.diverted + 1] = locator
+		hook.diverted[#hook.diverted + 1] = hook.record
 	else
-		count(hook.webhook, 'dropped')
+		hook.dropped = hook.dropped + 1
 	end
 	if not hook.suspended and find(hook.value, ' alert', 1, true) then
-		alert(hook.webhook, event.suffix, { event = locator, request = event.requestId or locator,
-			type = event.type, trigger = trigger, message = message, attempts = '0',
-			diverted = diverted, suspended = false })
+		alert_of(hook, locator, i, request, divertible)
 	end
 	return hook.suspended and ' s' or ' o'
 end
 
 local last_ms, last_ms_text, last_seq
 
--- Adds the event to the stream; returns its locator and the ms in it.
+-- Adds the event to the stream; returns its locator.
 local function append(i, request)
 	local id = add('*', i, request)
 	local dash = find(id, '-', 1, true)
@@ -273,9 +288,9 @@ local function append(i, request)
 		if call('LLEN', list) < 1000 then
 			plain_call('RPUSH', list, id)
 		end
-		call('PEXPIRE', list, ARGV[10])
+		call('PEXPIRE', list, ARGV[11])
 	end
-	return last_ms_text .. base32(seq, 4) .. ARGV[i + SUFFIX], ms
+	return last_ms_text .. base32(seq, 4) .. ARGV[i + SUFFIX]
 end
 
 local function queue(hook, locator)
@@ -298,7 +313,7 @@ local function fate_of(list)
 end
 
 -- The same of one event, when it has to be looked at one by one.
-local function deliver(list, locator, ms, i, request)
+local function deliver(list, locator, i, request)
 	local words = {}
 	for j = 1, #list do
 		local hook = list[j]
@@ -307,24 +322,30 @@ local function deliver(list, locator, ms, i, request)
 			hook.room = hook.room - 1
 			queue(hook, locator)
 		else
-			how = refuse(hook, locator, ms, event_at(i, request))
+			how = refuse(hook, locator, i, request)
 		end
 		words[j] = hook.text .. how
 	end
 	return concat(words, ' ')
 end
 
-need('XADD', 'XDEL', 'ZADD', 'LLEN', 'RPUSH', 'PEXPIRE')
+need('XADD', 'XDEL', 'ZADD', 'ZINCRBY', 'LLEN', 'RPUSH', 'PEXPIRE')
 if idem ~= '' then
 	need('SET')
 end
 for i = 1, #lists do
 	lists[i].fate = lists[i].events > 0 and fate_of(lists[i])
 	if lists[i].events > 0 and not lists[i].fate then
-		need('HSET', 'HINCRBY', 'HLEN', 'HEXISTS', 'HMGET', 'HGET')
+		need('HSET', 'HINCRBY', 'HLEN', 'HMGET', 'HGET')
 	end
 end
 -- From here on it writes.
+local total = bytes > 0 and count_bytes(tenant, bytes) or 0
+if total > max_bytes then
+	count_bytes(tenant, -bytes)
+	return { 'full' }
+end
+local out = { total > max_bytes / 8 * 7 and 'much' or 'ok', leased }
 local same -- the list whose fate was told last
 i = first
 while i <= last do
@@ -334,10 +355,10 @@ while i <= last do
 		if refused[at] then
 			out[#out + 1] = refused[at]
 		else
-			local locator, ms = append(i, request)
+			local locator = append(i, request)
 			local list = of_type[ARGV[i + TYPE]]
 			if not list.fate then
-				out[#out + 1] = locator .. ' ' .. deliver(list, locator, ms, i, request)
+				out[#out + 1] = locator .. ' ' .. deliver(list, locator, i, request)
 				same = nil
 			else
 				for j = 1, #list do
@@ -365,14 +386,20 @@ for i = 1, #hooks do
 			wakes = { 'LT' }
 		end
 	end
+	if hook.record then
+		divert(hook.webhook, hook.diverted)
+		if hook.dropped > 0 then
+			count(hook.webhook, 'dropped', hook.dropped)
+		end
+	end
 end
 if wakes[2] then
 	call('ZADD', p .. 'due', unpack(wakes))
 end
 if idem ~= '' and locators[1] then
-	call('SET', idem_key, ARGV[8] .. ' ' .. concat(locators, ' '), 'PX', ARGV[9])
+	call('SET', idem_key, ARGV[9] .. ' ' .. concat(locators, ' '), 'PX', ARGV[10])
 end
-if ARGV[11] == '1' then
+if ARGV[12] == '1' then
 	call('ZADD', p .. 'tenants', 'NX', waiting, tenant)
 end
 return out

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- Replaces the stored form of a webhook, unless it was written meanwhile.  The webhook stays the
 -- same, so its version does too.
 -- ARGV: webhook, doc and secrets as they were read, doc and secrets as they are to be.

@@ -213,6 +213,10 @@ class Keys:
         self.webhooks = f"{self.prefix}whs:{self.tenant}"
         self.stream = f"{self.prefix}ev:{self.tenant}"
         self.due = f"{self.prefix}due"
+        self.kept = f"{self.prefix}kp:{self.tenant}"
+        self.kept_numbers = f"{self.prefix}kn:{self.tenant}"
+        self.gone = f"{self.prefix}gone:{self.tenant}"
+        self.bytes = f"{self.prefix}bytes"
 
     def webhook(self, locator):
         return f"{self.prefix}wh:{locator}"
@@ -237,6 +241,9 @@ class Keys:
 
     def diverted_order(self, locator):
         return f"{self.prefix}dvx:{locator}"
+
+    def needs(self, locator):
+        return f"{self.prefix}kr:{self.tenant}:{locator}"
 
     def attempts(self, locator):
         return f"{self.prefix}at:{locator}"

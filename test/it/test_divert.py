@@ -6,6 +6,7 @@ from api import DATETIME, UNKNOWN, Keys, Tenant, expect, problem
 from failing import hurry, no_trace, policy, until_attempts, until_diverted, until_outcomes
 from harness import until, until_empty
 from receivers import Answer, Close
+from trimming import trim
 
 STEPS = {"divert": (True, False), "suspend": (False, True), "both": (True, True)}
 
@@ -244,7 +245,7 @@ def test_a_resend_that_fails_is_diverted_again(tenant, broken, redis):
     sink, webhook = broken(divert=True)
     event = tenant.publish()
     until_diverted(tenant, webhook, 1)
-    redis.xtrim(Keys(tenant).stream, maxlen=0, approximate=False)
+    trim(redis, tenant)
     sink.default = Close()
     tenant.resend(webhook, event)
     until_attempts(tenant, webhook, 2)
@@ -324,7 +325,7 @@ def test_a_resend_outlives_a_crash(new_redis, new_evhookd, receiver, event):
     webhook = tenant.create(sink.url(), failureHandling=policy(divert=True))
     published = tenant.publish()
     until_diverted(tenant, webhook, 1)
-    redis.client.xtrim(Keys(tenant).stream, maxlen=0, approximate=False)
+    trim(redis.client, tenant)
     tenant.resend(webhook, published)
     sink.wait_for(2)
     server.kill()

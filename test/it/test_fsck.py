@@ -5,6 +5,7 @@ import pytest
 from api import UNKNOWN, Keys, Tenant
 from ctl import FAILED, Ctl
 from harness import until
+from trimming import trim
 from receivers import Answer
 
 GONE = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -33,7 +34,9 @@ def busy(new_redis, new_evhookd, receiver, event):
     redis = server.redis.client
     keys = Keys(tenant)
     until(lambda: redis.exists(keys.retries(retrying["locator"])), "a retry waits")
-    until(lambda: redis.exists(keys.prefix + "dv:" + diverting["locator"]), "one is diverted")
+    until(lambda: redis.exists(keys.diverted(diverting["locator"])), "one is diverted")
+    trim(redis, tenant, 3 * 3600_000, 100)
+    tenant.publish("z")
     ctl = Ctl(f"http://{server.host}:{server.port}", tenant, EVHOOKCTL_REDIS=server.redis.uri)
     return ctl, redis, keys, held["locator"], diverting["locator"], retrying["locator"]
 
@@ -54,8 +57,8 @@ FAULTS = {
     "an owed event that is nowhere": lambda r, k, held, dv, rt: (
         r.zadd(k.queue(held), {UNKNOWN: 9e12}) and k.queue(held)
     ),
-    "a copy that nothing owes": lambda r, k, held, dv, rt: (
-        r.hset(k.retries(rt), UNKNOWN, "0 {}") and k.retries(rt)
+    "attempts of what is not owed": lambda r, k, held, dv, rt: (
+        r.hset(k.retries(rt), UNKNOWN, "1") and k.retries(rt)
     ),
     "a webhook that is not listed": lambda r, k, held, dv, rt: (
         r.zrem(k.webhooks, held) and k.webhook(held)
@@ -78,6 +81,43 @@ FAULTS = {
     "a place without its diverted event": lambda r, k, held, dv, rt: (
         r.zadd(k.prefix + "dvx:" + dv, {UNKNOWN: 0}) and k.prefix + "dvx:" + dv
     ),
+    "a diverted event that is nowhere": lambda r, k, held, dv, rt: (
+        r.hset(k.diverted(dv), UNKNOWN, '{"failureTrigger":"x"}')
+        and r.zadd(k.diverted_order(dv), {UNKNOWN: 0})
+        and k.diverted(dv)
+    ),
+    "a kept event that nobody needs": lambda r, k, held, dv, rt: (
+        r.hset(k.kept, UNKNOWN, "type") and r.zincrby(k.bytes, 260, k.tenant) and k.kept
+    ),
+    "a kept event with another number": lambda r, k, held, dv, rt: (
+        r.hincrby(k.kept_numbers, r.srandmember(k.needs(held)), 1) and k.kept_numbers
+    ),
+    "a kept event that somebody needs without a word": lambda r, k, held, dv, rt: (
+        r.hincrby(k.kept_numbers, r.spop(k.needs(held)), -1) == 0 and k.queue(held)
+    ),
+    "a need of what is not owed": lambda r, k, held, dv, rt: (
+        r.sadd(k.needs(held), UNKNOWN)
+        and r.hset(k.kept_numbers, UNKNOWN, 1)
+        and r.hset(k.kept, UNKNOWN, "type")
+        and r.zincrby(k.bytes, 260, k.tenant)
+        and k.needs(held)
+    ),
+    "needs of a webhook that is gone": lambda r, k, held, dv, rt: (
+        r.sadd(k.needs(GONE), UNKNOWN)
+        and r.hset(k.kept_numbers, UNKNOWN, 1)
+        and r.hset(k.kept, UNKNOWN, "type")
+        and r.zincrby(k.bytes, 260, k.tenant)
+        and k.needs(GONE)
+    ),
+    "a webhook called deleted that is there": lambda r, k, held, dv, rt: (
+        r.sadd(k.gone, held) and k.gone
+    ),
+    "a wrong number of bytes": lambda r, k, held, dv, rt: (
+        r.zincrby(k.bytes, -1, k.tenant) and k.stream
+    ),
+    "bytes of a tenant that has nothing": lambda r, k, held, dv, rt: (
+        r.zadd(k.bytes, {"6f1f2b5e-7a0c-4a53-9c39-0f2f5d3e8a11": 7}) and k.bytes
+    ),
     "counters of a webhook that is gone": lambda r, k, held, dv, rt: (
         r.hset(k.prefix + "st:" + GONE, "delivered", 1) and k.prefix + "st:" + GONE
     ),
@@ -90,10 +130,11 @@ def test_a_fault_is_named_and_mended(busy, fault):
     where = FAULTS[fault](redis, keys, *webhooks)
     assert where
     found = ctl.lines("fsck", code=FAILED)
-    assert len(found) == 1 and found[0].startswith(where), found
+    numbers = [line for line in found[1:] if line.startswith(keys.kept_numbers)]
+    assert found[0].startswith(where) and found[1:] == numbers, found
     assert ctl.lines("fsck", code=FAILED) == found, "without --repair nothing is changed"
     mended = ctl.lines("fsck", "--repair", code=FAILED)
-    assert mended == [found[0] + " (repaired)"]
+    assert mended == [found[0] + " (repaired)"], "the numbers follow from it"
     assert ctl.lines("fsck") == []
 
 

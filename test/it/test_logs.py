@@ -138,11 +138,11 @@ def test_warnings_that_repeat_are_left_out_and_counted(alone):
     webhook = tenant.create(eventTypes=[])["locator"]
     keys, pipeline = Keys(tenant), evhookd.redis.client.pipeline()
     for i in range(60):
-        pipeline.hset(f"{keys.prefix}rt:{webhook}", f"01{i:024}", "0 damaged")
+        pipeline.hset(f"{keys.prefix}rt:{webhook}", f"01{i:024}", "0 {damaged")
         pipeline.zadd(keys.queue(webhook), {f"01{i:024}": 1})
     pipeline.zadd(keys.due, {webhook: 1})
     pipeline.execute()
     (left_out,) = wait_for(evhookd, "log lines left out")
-    said = records(evhookd, "a queued event cannot be read")
+    said = records(evhookd, "a queued event cannot be read; it ends as failed")
     assert len(said) == 10 and {record["webhook"] for record in said} == {webhook}
-    assert left_out["of"] == "a queued event cannot be read" and left_out["lines"] == "50"
+    assert left_out["of"] == "a queued event cannot be read; it ends as failed" and left_out["lines"] == "50"

@@ -23,6 +23,7 @@ LABELS = {
     "attempt": r"first|later",
     "phase": r"dns|connect|tls|first_byte",
     "le": r"[\d.]+|\+Inf",
+    "rank": r"[1-9]|10",
     "version": r"\S+",
     "libevent": r"\S+",
     "openssl": r"\S+",
