@@ -53,6 +53,8 @@ metrics_of_api(struct buf *out, const struct app *app)
 	metrics_of_connections(out, &http);
 	prom_counter(
 	    out, "evhookd_http_accepted_total", "API connections accepted.", http.accepted);
+	prom_counter(out, "evhookd_http_evicted_total",
+	    "API connections closed, idle the longest, for new ones.", http.evicted);
 	metrics_of_refusals(out, &http);
 	prom_family(out, "gauge", "evhookd_http_bodies_bytes",
 	    "Memory given to bodies of API requests under way.");

@@ -344,6 +344,7 @@ config_read(struct config *config, int argc, char **argv)
 	struct config_reader reader = {.config = config, .only = CONFIG_EARLY};
 
 	memset(config, 0, sizeof *config);
+	config->max_client_connections = -1;
 	config->argc = argc;
 	config->argv = argv;
 	if (config_from_argv(&reader))

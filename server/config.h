@@ -33,7 +33,7 @@ struct config {
 	int64_t max_bodies;
 	int64_t max_header;
 	int64_t max_connections;
-	int64_t max_client_connections; /* 0: no cap */
+	int64_t max_client_connections; /* 0: no cap; -1: not given */
 	int64_t request_timeout_ms;
 	int64_t max_webhooks;
 	int64_t max_fanout;

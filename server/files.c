@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 #define FILES_MIN 128
-#define FILES_SPARE 64 /* for Redis, logs, listeners and the name servers */
+#define FILES_SPARE 64 /* for Redis, logs, listeners, name servers, and probes when all is full */
 
 static size_t
 files_limit(void)

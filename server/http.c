@@ -57,6 +57,21 @@ http_arm(struct http *http, int64_t due_ms, int64_t now_ms)
 }
 
 void
+http_expect(struct http *http, int64_t due_ms)
+{
+	if (due_ms < http->tick_ms)
+		http_arm(http, due_ms, clock_mono_ms());
+}
+
+void
+http_has_head(struct http_conn *conn)
+{
+	if (conn->headless)
+		TAILQ_REMOVE(&conn->http->headless, conn, headless_link);
+	conn->headless = false;
+}
+
+void
 http_enter(struct http_conn *conn, enum http_state state)
 {
 	struct http *http = conn->http;
@@ -66,6 +81,11 @@ http_enter(struct http_conn *conn, enum http_state state)
 		conn->judged = false;
 		bodies_give_back(http->bodies, &conn->part);
 		wire_drop_body(&conn->wire);
+	}
+	http_has_head(conn);
+	if (state == HTTP_READING) {
+		conn->headless = true;
+		TAILQ_INSERT_TAIL(&http->headless, conn, headless_link);
 	}
 	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
 	TAILQ_INSERT_TAIL(&http->conns[state], conn, link);
@@ -94,13 +114,14 @@ static void
 http_on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct http *http = arg;
-	int64_t now_ms = clock_mono_ms(), next_ms = INT64_MAX, limit_ms;
+	int64_t now_ms = clock_mono_ms(), next_ms, limit_ms;
 	struct http_conn *conn;
 	int state;
 
 	(void)fd;
 	(void)what;
 	http->tick_ms = 0; /* nothing arms it while the lists are gone through */
+	next_ms = http_places_expire(http, now_ms);
 	for (state = 0; state < HTTP_STATES; state++) {
 		if ((limit_ms = http_limit_ms(http, (enum http_state)state)) < 0)
 			continue;
@@ -118,7 +139,7 @@ http_on_tick(evutil_socket_t fd, short what, void *arg)
 static void
 http_on_accept(void *arg, int fd)
 {
-	http_conn_open(arg, fd);
+	http_places_open(arg, fd);
 }
 
 /* --- the end --- */
@@ -229,13 +250,15 @@ http_new(const struct http_opts *opts)
 	http->tick_ms = INT64_MAX;
 	for (state = 0; state < HTTP_STATES; state++)
 		TAILQ_INIT(&http->conns[state]);
+	TAILQ_INIT(&http->headless);
+	TAILQ_INIT(&http->extras);
 	event_assign(&http->tick, opts->base, -1, 0, http_on_tick, http);
 	event_assign(&http->sweep, opts->base, -1, 0, http_on_sweep, http);
 	http->bodies = bodies_new(opts->max_bodies);
 	if (opts->max_client_connections > 0)
 		http->clients = clients_new(opts->max_client_connections);
-	http->listen = http_listen_new(
-	    opts->base, opts->max_connections, opts->share_ports, opts->held, http_on_accept, http);
+	http->listen =
+	    http_listen_new(opts->base, opts->share_ports, opts->held, http_on_accept, http);
 	return http;
 }
 

@@ -22,6 +22,7 @@ struct http_opts {
 	size_t max_body;
 	size_t max_bodies; /* bytes of all that are under way; at least max_body */
 	size_t max_header;
+	/* The places.  When all are taken, the longest idle connection goes for a new one. */
 	size_t max_connections;
 	size_t max_client_connections; /* from one address; 0: no cap */
 	bool share_ports;              /* with other processes (SO_REUSEPORT) */
@@ -73,6 +74,7 @@ struct http_stats {
 	size_t calls;       /* requests without an answer yet */
 	size_t body_bytes;  /* of requests under way */
 	uint64_t accepted;  /* connections */
+	uint64_t evicted;   /* of them: closed for a new one */
 	uint64_t requests;
 	uint64_t refused[HTTP_REFUSALS]; /* requests that reached no handler, and why */
 };

@@ -81,7 +81,7 @@ http_conn_refuse(struct http_conn *conn, int status, const char *why, size_t lim
 bool
 http_closing(const struct call *call)
 {
-	return call->conn->http->waning;
+	return call->conn->http->waning || call->conn->extra;
 }
 
 void
@@ -288,8 +288,8 @@ http_conn_is_quiet(const struct http_conn *conn)
 	       (ioctl(conn->stream.fd, FIONREAD, &waiting) != 0 || waiting == 0);
 }
 
-void
-http_conn_open(struct http *http, int fd)
+struct http_conn *
+http_conn_open(struct http *http, int fd, struct client *client)
 {
 	struct http_conn *conn = xcalloc(1, sizeof *conn);
 
@@ -297,6 +297,7 @@ http_conn_open(struct http *http, int fd)
 	conn->call.app = http->opts.app;
 	conn->call.conn = conn;
 	conn->stream.fd = fd;
+	conn->client = client;
 	if (http->opts.tls != NULL) {
 		conn->stream.ssl = tls_server_accept(http->opts.tls);
 		SSL_set_fd(conn->stream.ssl, fd);
@@ -308,16 +309,9 @@ http_conn_open(struct http *http, int fd)
 	http->stats.connections++;
 	http->stats.accepted++;
 	http_listen_accepted(http->listen);
-	if (http->clients != NULL) {
-		conn->client = clients_enter(http->clients, fd);
-		if (conn->client == NULL) {
-			http->stats.refused[HTTP_REFUSED_CLIENT]++;
-			http_conn_free(conn);
-			return;
-		}
-	}
 	http_enter(conn, HTTP_FRESH);
 	http_watch(conn, EV_READ);
+	return conn;
 }
 
 void
@@ -326,6 +320,8 @@ http_conn_free(struct http_conn *conn)
 	struct http *http = conn->http;
 
 	bodies_give_back(http->bodies, &conn->part);
+	http_places_leave_extra(conn);
+	http_has_head(conn);
 	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
 	event_del(&conn->event);
 	if (conn->stream.ssl != NULL)
@@ -334,7 +330,6 @@ http_conn_free(struct http_conn *conn)
 	if (conn->client != NULL)
 		clients_leave(http->clients, conn->client);
 	http->stats.connections--;
-	http_listen_closed(http->listen);
 	if (http->draining)
 		event_active(&http->sweep, 0, 0);
 	wire_clear(&conn->wire);

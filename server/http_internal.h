@@ -50,8 +50,13 @@ struct http_conn {
 	size_t out_at; /* WRITING: out is sent up to here */
 	size_t unsent; /* WRITING: how much was not at since_ms */
 	enum http_then then;
-	struct client *client;   /* or NULL */
-	struct call call;        /* CALLED: the request that the handler has */
+	struct client *client; /* or NULL */
+	struct call call;      /* CALLED: the request that the handler has */
+	bool headless;         /* READING: the head is not whole; in http->headless */
+	TAILQ_ENTRY(http_conn) headless_link;
+	bool extra; /* beyond the places; in http->extras */
+	TAILQ_ENTRY(http_conn) extra_link;
+	int64_t extra_until_ms;
 	bool judged;             /* READING: the head is whole and good, and in call */
 	struct bodies_part part; /* the room that the body has */
 };
@@ -60,6 +65,9 @@ struct http {
 	struct http_opts opts;
 	struct http_listen *listen;
 	struct http_conns conns[HTTP_STATES];
+	struct http_conns headless; /* by the time of their first byte */
+	struct http_conns extras;   /* by the time of their beginning */
+	size_t nextras;
 	struct clients *clients; /* NULL: no cap on each */
 	struct bodies *bodies;
 	struct event tick;  /* due when the first deadline passes ... */
@@ -78,9 +86,26 @@ struct http {
 /* http.c: all changes of a connection's state are made here. */
 void http_enter(struct http_conn *conn, enum http_state state);
 
+/* A connection's head is whole, or its request is over. */
+void http_has_head(struct http_conn *conn);
+/* Something is due then. */
+void http_expect(struct http *http, int64_t due_ms);
+
+/* --- http_places.c --- */
+
+/* A connection came: it gets a place, another's if need be, or one beyond, or is closed. */
+void http_places_open(struct http *http, int fd);
+/* Whether one beyond the places may use that route; it gets a place if there is one by now. */
+bool http_places_allow(struct http_conn *conn, const struct route *route);
+/* It is no longer one beyond the places, if it was. */
+void http_places_leave_extra(struct http_conn *conn);
+/* Ends those beyond whose time is over; when the next one's is, INT64_MAX without any. */
+int64_t http_places_expire(struct http *http, int64_t now_ms);
+
 /* --- http_conn.c --- */
 
-void http_conn_open(struct http *http, int fd);
+/* Takes the client's count, or NULL. */
+struct http_conn *http_conn_open(struct http *http, int fd, struct client *client);
 /* From the loop only: nothing of the connection may be in use above. */
 void http_conn_free(struct http_conn *conn);
 /* Whether nothing of a request is here, neither read nor unread. */

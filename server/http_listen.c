@@ -1,4 +1,4 @@
-/* The API's listening sockets, and when they accept: not over the cap, not without descriptors. */
+/* The API's listening sockets, and when they accept: not without descriptors. */
 #include "server/http_listen.h"
 
 #include <arpa/inet.h>
@@ -25,7 +25,6 @@ struct http_listen {
 	struct sockaddr_storage *addresses;
 	struct evconnlistener **listeners; /* as many as addresses, NULL when closed */
 	size_t n;
-	size_t connections, max_connections;
 	bool shared; /* other processes may listen on the same ports */
 	bool accepting;
 	bool held;          /* until the first http_listen_accept() */
@@ -37,8 +36,7 @@ struct http_listen {
 static void
 http_listen_update(struct http_listen *listen)
 {
-	bool accept =
-	    !listen->held && !listen->resting && listen->connections < listen->max_connections;
+	bool accept = !listen->held && !listen->resting;
 	size_t i;
 
 	if (accept == listen->accepting)
@@ -57,18 +55,7 @@ http_listen_update(struct http_listen *listen)
 void
 http_listen_accepted(struct http_listen *listen)
 {
-	listen->connections++;
 	listen->complained = false;
-	http_listen_update(listen);
-}
-
-void
-http_listen_closed(struct http_listen *listen)
-{
-	if (listen == NULL)
-		return;
-	listen->connections--;
-	http_listen_update(listen);
 }
 
 static void
@@ -221,15 +208,13 @@ http_listen_addresses(const struct http_listen *listen, size_t *n)
 /* --- life --- */
 
 struct http_listen *
-http_listen_new(struct event_base *base, size_t max_connections, bool shared, bool held,
-    http_listen_fn *fn, void *arg)
+http_listen_new(struct event_base *base, bool shared, bool held, http_listen_fn *fn, void *arg)
 {
 	struct http_listen *listen = xcalloc(1, sizeof *listen);
 
 	listen->base = base;
 	listen->fn = fn;
 	listen->arg = arg;
-	listen->max_connections = max_connections;
 	listen->shared = shared;
 	listen->held = held;
 	listen->accepting = !held;

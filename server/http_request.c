@@ -9,12 +9,26 @@
 
 #define HTTP_BODY_FREE 4096 /* bytes that a connection may keep anyhow: not counted */
 
+/* Who came when all places were taken may ask how we are; false when it answered 503. */
+static bool
+http_has_place(struct call *call)
+{
+	if (http_places_allow(call->conn, call->route))
+		return true;
+	call->close = true;
+	call_problem(call, 503,
+	    "there are as many connections as there may be, over all or from "
+	    "this client");
+	return false;
+}
+
 /* The order is that of contract.md, section 1. */
 static bool
 http_judge(struct http *http, struct call *call)
 {
-	return route_match(call) && (http->opts.admit == NULL || http->opts.admit(call)) &&
-	       route_values(call) && (http->opts.permit == NULL || http->opts.permit(call)) &&
+	return route_match(call) && http_has_place(call) &&
+	       (http->opts.admit == NULL || http->opts.admit(call)) && route_values(call) &&
+	       (http->opts.permit == NULL || http->opts.permit(call)) &&
 	       call_accept_body(call, http->opts.max_body);
 }
 
@@ -60,6 +74,7 @@ http_request_head(struct http_conn *conn)
 	call->close = close;
 	http->stats.calls--; /* until it is whole */
 	conn->judged = true;
+	http_has_head(conn);
 	if (!call->route->takes_body)
 		wire_skip(&conn->wire);
 }

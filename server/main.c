@@ -331,6 +331,15 @@ server_set_egress(struct server *server)
 	app->egress.nown = napi + nadmin;
 }
 
+/* A client has a quarter of the connections, unless told otherwise. */
+static size_t
+server_client_connections(const struct server *server)
+{
+	if (server->config.max_client_connections >= 0)
+		return (size_t)server->config.max_client_connections;
+	return (server->files.inbound + 3) / 4;
+}
+
 static int
 server_open_http(struct server *server)
 {
@@ -347,7 +356,7 @@ server_open_http(struct server *server)
 	    .max_bodies = (size_t)config->max_bodies,
 	    .max_header = (size_t)config->max_header,
 	    .max_connections = server->files.inbound,
-	    .max_client_connections = (size_t)config->max_client_connections,
+	    .max_client_connections = server_client_connections(server),
 	    .request_timeout_ms = config->request_timeout_ms,
 	    .idle_timeout_ms = IDLE_TIMEOUT_MS,
 	    /* a private Redis is for one process alone */

@@ -110,6 +110,7 @@ handle_busy(struct call *call)
 const struct route routes[] = {
     {"GET", "/hello", handle_hello, NULL, {NULL}, false},
     {"DELETE", "/hello", handle_empty, NULL, {NULL}, false},
+    {"GET", "/guarded", handle_hello, "x", {NULL}, false},
     {"GET", "/big", handle_big, NULL, {NULL}, false},
     {"POST", "/echo", handle_echo, NULL, {NULL}, true},
     {"POST", "/quiet", handle_empty, NULL, {NULL}, false},

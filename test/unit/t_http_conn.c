@@ -341,6 +341,10 @@ test_free_with_open_call(void **state)
 	stop();
 }
 
+#define HELLO "GET /hello HTTP/1.1\r\n" HOST "\r\n"
+#define GUARDED "GET /guarded HTTP/1.1\r\n" HOST "\r\n"
+
+/* When all places are taken, the longest idle connection goes for the new one. */
 static void
 test_cap(void **state)
 {
@@ -350,19 +354,60 @@ test_cap(void **state)
 	(void)state;
 	start(2, LONG_MS, LONG_MS);
 	client_open(&first);
+	expect(&first, GUARDED, 200, NULL);
 	client_open(&second);
+	expect(&second, GUARDED, 200, NULL);
+	expect(&first, GUARDED, 200, NULL);
 	client_open(&third);
-	client_send(&third, "GET /hello HTTP/1.1\r\n" HOST "\r\n");
-	expect(&first, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, NULL);
-	expect(&second, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, NULL);
+	expect(&third, GUARDED, 200, NULL);
+	client_wait_end(&second);
+	expect(&first, GUARDED, 200, NULL);
 	http_stats(http, &stats);
 	assert_int_equal(stats.connections, 2);
-	client_close(&first);
-	expect(&third, "", 200, NULL); /* sent above, accepted only now */
-	http_stats(http, &stats);
 	assert_int_equal(stats.accepted, 3);
+	assert_int_equal(stats.evicted, 1);
+	client_close(&first);
 	client_close(&second);
 	client_close(&third);
+	stop();
+}
+
+/* Where nobody can go, a few more are let in, to routes that need no token; and for a short time.
+ */
+static void
+test_beyond_the_cap(void **state)
+{
+	struct client busy, other, more[40];
+	struct http_stats stats;
+	size_t i;
+
+	(void)state;
+	start(1, LONG_MS, LONG_MS);
+	client_open(&busy);
+	client_send(&busy, "GET /hold HTTP/1.1\r\n" HOST "\r\n");
+	turn_until(is_held, NULL);
+	expect_alone(GUARDED, 503, "Retry-After", true);
+	expect_alone(HELLO, 200, "Connection: close", true);
+	for (i = 0; i < 40; i++)
+		client_open(&more[i]);
+	for (i = 0; i < 24; i++)
+		client_wait_end(&more[i]);
+	client_open(&other);
+	expect(&other, HELLO, 200, NULL);
+	http_stats(http, &stats);
+	assert_true(stats.connections <= 17);
+	for (i = 24; i < 40; i++)
+		client_wait_end(&more[i]);
+	client_wait_end(&other);
+	for (i = 0; i < 40; i++)
+		client_close(&more[i]);
+	client_close(&other);
+	handle_hello(held);
+	client_close(&busy);
+	turn_until(has_no_connections, NULL);
+	client_open(&other);
+	expect(&other, GUARDED, 200, NULL);
+	client_close(&other);
 	stop();
 }
 
@@ -487,6 +532,7 @@ main(void)
 	    cmocka_unit_test(test_drain_nothing_and_free),
 	    cmocka_unit_test(test_free_with_open_call),
 	    cmocka_unit_test(test_cap),
+	    cmocka_unit_test(test_beyond_the_cap),
 	    cmocka_unit_test(test_no_delay),
 	    cmocka_unit_test(test_no_descriptors),
 	    cmocka_unit_test(test_listen),
