@@ -12,14 +12,31 @@
 void
 buf_clear(struct buf *buf)
 {
+	if (buf->secret)
+		mem_wipe(buf->data, buf->cap);
 	free(buf->data);
-	*buf = (struct buf){0};
+	*buf = (struct buf){.secret = buf->secret};
 }
 
 void
 buf_reset(struct buf *buf)
 {
+	if (buf->secret && buf->len > 0)
+		mem_wipe(buf->data, buf->cap);
 	buf->len = 0;
+}
+
+/* realloc() would leave a copy behind. */
+static char *
+buf_move(struct buf *buf, size_t cap)
+{
+	char *data = xmalloc(cap);
+
+	if (buf->len > 0)
+		memcpy(data, buf->data, buf->len);
+	mem_wipe(buf->data, buf->cap);
+	free(buf->data);
+	return data;
 }
 
 /* There is always room for one byte more than asked: buf_str() writes its NUL there. */
@@ -35,7 +52,7 @@ buf_reserve(struct buf *buf, size_t more)
 	else
 		while (cap <= buf->len + more)
 			cap *= 2;
-	buf->data = xrealloc(buf->data, cap);
+	buf->data = buf->secret ? buf_move(buf, cap) : xrealloc(buf->data, cap);
 	buf->cap = cap;
 }
 
@@ -129,6 +146,6 @@ buf_take(struct buf *buf, size_t *len)
 	data = buf->data;
 	if (len != NULL)
 		*len = buf->len;
-	*buf = (struct buf){0};
+	*buf = (struct buf){.secret = buf->secret};
 	return data;
 }

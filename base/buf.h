@@ -3,6 +3,7 @@
 #define BASE_BUF_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,7 @@ struct buf {
 	char *data; /* NULL while nothing was added */
 	size_t len;
 	size_t cap;
+	bool secret; /* what it held is wiped when it grows, is reset or cleared; stays set */
 };
 
 void buf_clear(struct buf *buf);                /* frees the bytes; the buffer may be used again */

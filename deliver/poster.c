@@ -160,7 +160,7 @@ poster_add(struct poster *poster, int64_t timeout_ms)
 {
 	struct post *post = TAILQ_FIRST(&poster->spare);
 	struct answer answer = {0};
-	struct buf head = {0};
+	struct buf head = {.secret = true}; /* URL and headers of its endpoint */
 
 	if (post != NULL) {
 		TAILQ_REMOVE(&poster->spare, post, link);
@@ -175,7 +175,6 @@ poster_add(struct poster *poster, int64_t timeout_ms)
 	post->answer = answer;
 	answer_reset(&post->answer, 0, 0);
 	post->head = head;
-	buf_reset(&post->head);
 	post->poster = poster;
 	post->start_us = clock_mono_us();
 	post->deadline_us = post->start_us + timeout_ms * 1000;
@@ -212,6 +211,8 @@ poster_spare(struct poster *poster, struct post *post)
 		buf_clear(&post->answer.line);
 	if (post->head.cap > POSTER_KEPT)
 		buf_clear(&post->head);
+	else
+		buf_reset(&post->head);
 	TAILQ_INSERT_HEAD(&poster->spare, post, link);
 	poster->nspare++;
 }

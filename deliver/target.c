@@ -83,8 +83,10 @@ target_get(
 void
 destination_unref(struct destination *destination)
 {
-	if (destination != NULL && --destination->refs == 0)
-		free(destination);
+	if (destination == NULL || --destination->refs > 0)
+		return;
+	mem_wipe(destination, sizeof *destination); /* its URL may be all that it takes to send */
+	free(destination);
 }
 
 static void

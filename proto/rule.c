@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "proto/eventtype.h"
 #include "proto/sign.h"
 #include "proto/url.h"
@@ -79,6 +80,7 @@ rule_url(
 		faults_add(check->faults, prefix, name, "%s", why);
 	else if (url.kind != URL_HOST_NAME && check->egress != NULL)
 		rule_address(check, prefix, name, &url);
+	mem_wipe(&url, sizeof url);
 }
 
 void

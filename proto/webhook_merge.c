@@ -125,19 +125,12 @@ webhook_merge_previous(struct webhook *webhook, const char *before, bool was_sig
 static struct buf
 webhook_merge_snapshot(const struct webhook *webhook)
 {
-	struct buf snapshot = {0};
+	struct buf snapshot = {.secret = true};
 
 	json_add_bool(&snapshot, webhook->enabled);
 	webhook_store_doc(webhook, &snapshot);
 	webhook_store_secrets(webhook, &snapshot);
 	return snapshot;
-}
-
-static void
-webhook_merge_wipe(struct buf *buf)
-{
-	mem_wipe(buf->data, buf->len);
-	buf_clear(buf);
 }
 
 bool
@@ -160,7 +153,7 @@ webhook_update(struct webhook *webhook, const struct json *body, const struct we
 	if (changed && webhook->previous_until <= rules->now_ms)
 		webhook_merge_drop_previous(webhook);
 	member_text_free(secret);
-	webhook_merge_wipe(&before);
-	webhook_merge_wipe(&after);
+	buf_clear(&before);
+	buf_clear(&after);
 	return changed;
 }

@@ -142,7 +142,7 @@ list_finish(struct list_flow *flow)
 	struct buf items = *body;
 
 	json_close(&items, ']');
-	*body = (struct buf){0};
+	*body = (struct buf){.secret = items.secret};
 	json_open(body, '{');
 	json_key(body, "listCompleted");
 	json_add_bool(body, flow->completed);

@@ -30,7 +30,7 @@ static struct call *
 flow_end(struct webhook_flow *flow)
 {
 	webhook_free(flow->webhook);
-	json_doc_clear(&flow->doc);
+	json_doc_wipe(&flow->doc);
 	return flow->call;
 }
 

@@ -18,7 +18,10 @@ app_mark_len(const struct call *call)
 static void
 app_problem_json(struct call *call, struct json_doc *doc, const struct json_error *error)
 {
-	json_doc_clear(doc);
+	if (call->secret)
+		json_doc_wipe(doc);
+	else
+		json_doc_clear(doc);
 	call_problem(call, 400, "the body is not valid JSON: %s (line %zu, offset %zu)",
 	    error->text, error->line, error->offset + app_mark_len(call));
 }

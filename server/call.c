@@ -130,6 +130,8 @@ call_start(struct call *call, struct wire *wire)
 	call->nparams = 0;
 	call->sub = "";
 	call->token = NULL;
+	call->secret = wire->secret;
+	call->reply.secret = wire->secret;
 	call->reads_webhooks = false;
 	call->audit = false;
 	call->close = wire_is_last(wire);
@@ -359,7 +361,10 @@ call_answer(struct call *call, int status, const char *content_type)
 	else if (call->stays)
 		call_set_header(call, "Connection", "keep-alive");
 	call->open = false;
-	arena_clear(&call->arena);
+	if (call->secret)
+		arena_wipe(&call->arena);
+	else
+		arena_clear(&call->arena);
 	http_send(call, status, problem_title(status), !bodiless && !call->head);
 	call_keep(&call->reply);
 	call_keep(&call->headers);

@@ -45,6 +45,7 @@ struct call {
 	struct call_param *params; /* the query taken apart, NULL until somebody asks */
 	size_t nparams;
 	const struct jwt *token; /* from auth_admit() to auth_permit() */
+	bool secret;             /* no copy of it or of its answer may stay behind */
 	bool reads_webhooks;     /* the token may, or none is needed */
 	bool audit;              /* the answer leaves a line with the sub */
 	bool open;               /* not answered yet */

@@ -13,6 +13,7 @@
 
 /* Read in one go; the process has one such buffer, and its bytes are used before the next read. */
 static char http_input[65536];
+static bool http_input_secret; /* the bytes are to be wiped when they were used */
 
 static bool
 http_is_reading(const struct http_conn *conn)
@@ -100,7 +101,10 @@ http_send(struct call *call, int status, const char *phrase, bool with_body)
 	http_write_head(http, &http->head, status, phrase);
 	buf_add(&http->head, call->headers.data, call->headers.len);
 	buf_adds(&http->head, "\r\n");
+	http->head.secret = conn->out.secret = call->secret;
 	http_write(conn, &http->head, with_body ? &call->reply : NULL, then);
+	if (call->secret)
+		buf_clear(&http->head); /* with TLS it has the body */
 }
 
 /* --- bytes --- */
@@ -117,13 +121,22 @@ http_send_continue(struct http_conn *conn)
 		http_end(conn);
 }
 
+static enum wire_result
+http_feed_wire(struct wire *wire, const char *p, size_t n, size_t *used)
+{
+	enum wire_result result = wire_feed(wire, p, n, used);
+
+	http_input_secret = http_input_secret || wire->secret;
+	return result;
+}
+
 /* What is behind an answer that came before the end of its request; returns how many bytes. */
 static size_t
 http_skip(struct http_conn *conn, const char *p, size_t n)
 {
 	struct wire *wire = &conn->wire;
 	size_t used;
-	enum wire_result result = wire_feed(wire, p, n, &used);
+	enum wire_result result = http_feed_wire(wire, p, n, &used);
 
 	if (result == WIRE_FAULT || wire->excess || wire->taken > HTTP_SKIP_MAX) {
 		http_linger(conn);
@@ -143,7 +156,7 @@ http_take(struct http_conn *conn, const char *p, size_t n)
 	struct wire *wire = &conn->wire;
 	size_t used;
 
-	switch (wire_feed(wire, p, n, &used)) {
+	switch (http_feed_wire(wire, p, n, &used)) {
 	case WIRE_HEAD:
 		http_request_head(conn);
 		break;
@@ -187,10 +200,13 @@ http_feed(struct http_conn *conn, const char *p, size_t n)
 static void
 http_feed_rest(struct http_conn *conn)
 {
+	http_input_secret = false;
 	conn->in_at += http_feed(conn, conn->in.data + conn->in_at, conn->in.len - conn->in_at);
+	conn->in.secret = conn->in.secret || http_input_secret;
 	if (conn->in_at < conn->in.len)
 		return;
 	buf_clear(&conn->in);
+	conn->in.secret = false;
 	conn->in_at = 0;
 }
 
@@ -220,8 +236,11 @@ http_read(struct http_conn *conn)
 		}
 		if (n == 0)
 			break;
+		http_input_secret = false;
 		used = http_feed(conn, http_input, (size_t)n);
 		buf_add(&conn->in, http_input + used, (size_t)n - used);
+		if (http_input_secret)
+			mem_wipe(http_input, (size_t)n);
 	} while (http_is_reading(conn) && stream_has_more(&conn->stream));
 	if (http_is_reading(conn))
 		http_watch(conn, conn->stream.wants_write ? EV_READ | EV_WRITE : EV_READ);

@@ -273,6 +273,7 @@ wire_next(struct wire *wire)
 	body = wire->body;
 	line = wire->line;
 	buf_reset(&out);
+	body.secret = false;
 	wire_init(wire, wire->max_header, wire->max_body);
 	wire->out = out;
 	wire->body = body;

@@ -47,7 +47,8 @@ struct wire {
 	const char *why;
 	size_t limit;
 	/* what the request says so far */
-	bool blank; /* an empty line came before it */
+	bool secret; /* it is about webhooks, and may hold secrets: no copy of it may stay behind */
+	bool blank;  /* an empty line came before it */
 	unsigned minor;
 	bool head, bodiless; /* the method: HEAD; one that has no body */
 	bool close, keep_alive;

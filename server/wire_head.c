@@ -58,6 +58,13 @@ wire_version(struct wire *wire, const char *s, size_t n)
 		wire->minor = (unsigned)(s[7] - '0');
 }
 
+/* By the path, for nothing else is known yet: percent-encoded it may be any. */
+static bool
+wire_is_secret(const char *target, size_t n)
+{
+	return memmem(target, n, "/webhooks", 9) != NULL || memchr(target, '%', n) != NULL;
+}
+
 void
 wire_request_line(struct wire *wire, const char *s, size_t n)
 {
@@ -86,6 +93,8 @@ wire_request_line(struct wire *wire, const char *s, size_t n)
 		wire_fail(wire, 400, why);
 		return;
 	}
+	wire->secret = wire_is_secret(target + 1, (size_t)(version - target - 1));
+	wire->body.secret = wire->secret;
 	buf_add(&wire->out, s, n + 2);
 	wire->state = WIRE_FIELDS;
 }

@@ -7,8 +7,6 @@
 #include "store/reseal.h"
 #include "store/store_internal.h"
 
-/* Two endpoints' headers and secrets as JSON: growing the buffer would leave copies behind. */
-#define SECRETS_ROOM ((size_t)64 * 1024)
 /* A wrong key makes every webhook unreadable, and deliveries ask again and again. */
 #define SECRETS_COMPLAIN_MS 1000
 
@@ -25,13 +23,11 @@ secrets_place(struct buf *place, const struct webhook *webhook)
 void
 store_seal_secrets(struct store *store, const struct webhook *webhook, struct buf *out)
 {
-	struct buf place = {0}, text = {0};
+	struct buf place = {0}, text = {.secret = true};
 
 	secrets_place(&place, webhook);
-	buf_reserve(&text, SECRETS_ROOM);
 	webhook_store_secrets(webhook, &text);
 	secretbox_seal(store->opts.secrets, buf_str(&place), text.data, text.len, out);
-	mem_wipe(text.data, text.len);
 	buf_clear(&text);
 	buf_clear(&place);
 }
@@ -90,7 +86,7 @@ store_load_webhook(
 {
 	enum secretbox_form form = secretbox_form(secrets->str, secrets->len);
 	char id[SECRETBOX_ID_LEN + 1] = "";
-	struct buf place = {0}, text = {0};
+	struct buf place = {0}, text = {.secret = true};
 	const char *reason = NULL;
 
 	if (!secrets_is_due(store, form)) {
@@ -99,7 +95,6 @@ store_load_webhook(
 		return STORE_UNREADABLE;
 	}
 	secrets_place(&place, webhook);
-	buf_reserve(&text, secrets->len);
 	switch (secretbox_open(
 	    store->opts.secrets, buf_str(&place), secrets->str, secrets->len, &text, id)) {
 	case SECRETBOX_NO_KEY:
@@ -115,7 +110,6 @@ store_load_webhook(
 				     : "what is stored beside its sealed secrets is not a webhook";
 		break;
 	}
-	mem_wipe(text.data, text.len);
 	buf_clear(&text);
 	buf_clear(&place);
 	if (reason == NULL)

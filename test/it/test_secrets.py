@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from api import UNKNOWN, Keys, Tenant, expect, problem, signature
-from client import DEADLINE
+from client import DEADLINE, Raw
 from harness import binary, child_environment, run, until, until_empty
 
 SECRET = "a-very-secret-signing-key-0001"
@@ -412,6 +412,88 @@ def test_a_bad_key_file_is_one_line_at_start(tmp_path, text):
         lines = result.stderr.splitlines()
         assert len(lines) == 1 and f"--secrets-key: {file}: " in lines[0]
         assert not text or text not in lines[0]
+
+
+def memory_of(pid):
+    """All that the process may write to, but its stack: what is saved there of registers when a
+    library is first called, or a signal comes, is not ours to wipe."""
+    held = []
+    maps = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            area, rights = line.split()[:2]
+            if not rights.startswith("rw") or line.endswith("[stack]"):
+                continue
+            begin, end = (int(n, 16) for n in area.split("-"))
+            memory.seek(begin)
+            held.append(memory.read(end - begin))
+    return held
+
+
+def copies(pid, *texts):
+    held = memory_of(pid)
+    return {t: sum(part.count(t.encode()) for part in held) for t in texts}
+
+
+@pytest.mark.skipif("asan" in os.environ.get("EVHOOKD", ""), reason="its memory is terabytes")
+def test_what_requests_brought_is_wiped_from_memory(new_redis, new_evhookd, receiver, keys):
+    server = new_evhookd(redis=new_redis(), secrets_key=keys[0])
+    try:
+        memory_of(server.process.pid)
+    except PermissionError:
+        pytest.skip("we may not read another process' memory: root may, but not in each container")
+    tenant = Tenant(server.client())
+    sink = receiver()
+    first = ("first-secret-of-all-0001", "first-header-value-0002", "first-url-token-0003")
+    then = ("then-came-this-secret-04", "then-this-header-0005", "then-this-url-token-0006")
+
+    def endpoint(texts):
+        long = "x" * 6000  # buffers grow
+        headers = {"X-Key": [texts[1]], "X-Long": [long]}
+        return {"secret": texts[0], "url": sink.url(f"/{texts[2]}"), "headers": headers}
+
+    def alive():
+        return {t: n for t, n in copies(server.process.pid, *first, *then).items() if n > 0}
+
+    alert = endpoint([f"{text}-alert" for text in first])
+    body = tenant.body(eventTypes=["never"], failureHandling={"alertEndpoint": alert})
+    body["endpoint"] = {**endpoint(first), "hmacEnabled": True}
+    webhook = expect(tenant.try_create(body), 200).json()
+    change = endpoint(then)
+    change["addHeaders"] = change.pop("headers")
+    tenant.update(webhook, endpoint=change)
+    problem(tenant.try_update(webhook, {"endpoint": {**change, "tagg": then[0]}}), 400)
+    problem(tenant.try_update(webhook, json.dumps({"endpoint": change})[:-1]), 400)
+    problem(tenant.client.patch(tenant.webhook_path(webhook), b"{" + b" " * 2**20), 413)
+    tenant.fetch(webhook)
+    tenant.list(extended="true")
+    until(lambda: alive() == {}, "nothing is left once the answer is out")
+    # in pieces, behind another request, and never whole
+    text = json.dumps({"endpoint": change}).encode()
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(c), c) for c in (text[:700], text[700:], b""))
+    head = f"PATCH {tenant.webhook_path(webhook)} HTTP/1.1\r\nHost: localhost\r\n".encode()
+    head += b"Content-Type: application/json\r\n"
+    sized = head + b"Content-Length: %d\r\n\r\n" % len(text) + text
+    chunked = head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+    with Raw(server.host, server.port) as raw:
+        for piece in (sized[:900], sized[900:2000], sized[2000:]):
+            raw.send(piece)
+            server.client().get("/readyz")
+        expect(raw.read_response(), 200)
+        raw.send(chunked + sized + chunked)
+        for _ in range(3):
+            expect(raw.read_response(), 200)
+        raw.send(sized[:-1])
+        server.client().get("/readyz")
+    until(lambda: alive() == {}, "nothing is left")
+    # what deliveries need is kept as long as they do: the settings, with secrets that sign in
+    # OpenSSL's hands too, and the URL taken apart
+    tenant.update(webhook, addEventTypes=["now"])
+    locators = [tenant.publish("now")["locator"] for _ in range(3)]
+    sink.wait_for_events(locators)
+    until_empty(server.redis.client, tenant, webhook)
+    kept = {first[0]: 1 + 2, first[1]: 1, first[2]: 1, then[0]: 2, then[1]: 1, then[2]: 2}
+    until(lambda: alive() == kept, "no more than that is left")
 
 
 @pytest.mark.skipif("asan" in os.environ.get("EVHOOKD", ""), reason="LeakSanitizer must look")

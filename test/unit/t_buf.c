@@ -125,6 +125,32 @@ test_take(void **state)
 	free(s);
 }
 
+/* Read through the old pointer while the memory is still the buffer's. */
+static void
+test_secret(void **state)
+{
+	struct buf buf = {.secret = true};
+	char *data;
+
+	(void)state;
+	buf_adds(&buf, "the secret");
+	data = buf.data;
+	buf_reset(&buf);
+	assert_ptr_equal(buf.data, data);
+	for (size_t i = 0; i < buf.cap; i++)
+		assert_int_equal(data[i], 0);
+	for (size_t i = 0; i < 1000; i++)
+		buf_adds(&buf, "grows");
+	assert_int_equal(buf.len, 5000);
+	assert_memory_equal(buf.data, "growsgrows", 10);
+	assert_memory_equal(buf.data + 4990, "growsgrows", 10);
+	buf_clear(&buf);
+	assert_null(buf.data);
+	assert_true(buf.secret);
+	free(buf_take(&buf, NULL));
+	assert_true(buf.secret);
+}
+
 int
 main(void)
 {
@@ -135,6 +161,7 @@ main(void)
 	    cmocka_unit_test(test_reset_keeps_memory),
 	    cmocka_unit_test(test_printf),
 	    cmocka_unit_test(test_take),
+	    cmocka_unit_test(test_secret),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
