@@ -396,9 +396,9 @@ end
 
 -- Writes what is known of a webhook into the subscriptions of a pattern, if it belongs there.
 local function subscribe_again(tenant, pattern, webhook)
-	local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
+	local state = redis.pcall('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
 		'suspendedAt', 'subs', 'fate')
-	if state[1] ~= tenant or state[3] ~= '1' or not (state[2] and state[4] and state[6])
+	if state.err or state[1] ~= tenant or state[3] ~= '1' or not (state[2] and state[4] and state[6])
 		or not string.find(' ' .. (state[5] or '') .. ' ', ' ' .. pattern .. ' ', 1, true) then
 		return nil
 	end
@@ -415,7 +415,7 @@ end
 -- Makes the subscriptions of a pattern anew, of no more webhooks than a script may look at; fsck
 -- finds those that are left.
 bring_back = function(tenant, pattern)
-	for _, webhook in ipairs(redis.call('ZRANGE', p .. 'whs:' .. tenant, 0, 1999)) do
+	for _, webhook in ipairs(redis.pcall('ZRANGE', p .. 'whs:' .. tenant, 0, 1999)) do
 		subscribe_again(tenant, pattern, webhook)
 	end
 end

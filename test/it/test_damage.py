@@ -167,6 +167,18 @@ def test_a_value_that_says_nothing(place, what):
     place.all_goes_on()
 
 
+def test_subscriptions_and_the_list_of_webhooks_damaged_at_once(place):
+    """What would be made anew of a list that is damaged as well waits for fsck."""
+    place.damage("sub", place.hit.locator + ":*")
+    place.damage("whs", place.hit.locator)
+    event = place.hit.publish("a.b")["locator"]
+    place.sinks[0].wait_for_events([event])
+    for _ in range(3):
+        place.ctl.lines("fsck", "--repair", code=FAILED)
+    event = place.hit.publish("a.b")["locator"]
+    place.sinks[1].wait_for_events([event])
+
+
 def test_fsck_goes_through_everything_and_says_what_it_did(place):
     locator = place.webhook["locator"]
     names = {"wh": place.sibling["locator"], "whs": place.hit.locator, "dv": locator, "dvx": locator}
