@@ -409,7 +409,8 @@ claimer_ev_timer(evutil_socket_t fd, short what, void *arg)
 	if (clock_mono_ms() >= claimer->look_ms && !claimer->looking) {
 		claimer->looking = true;
 		claimer->look_ms = NEVER;
-		queue_due(claimer->dispatch->opts.store, claimer_on_due, claimer);
+		queue_due(claimer->dispatch->opts.store, claimer->dispatch->opts.lease_ms,
+		    claimer_on_due, claimer);
 	}
 	claimer_turn(claimer);
 	claimer_sleep(claimer);

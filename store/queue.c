@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/clock_watch.h"
 #include "store/queue.h"
 #include "store/store_internal.h"
 
@@ -175,6 +176,7 @@ queue_release(struct store *store, const struct uuid *tenant, const struct queue
 
 struct queue_due_op {
 	struct store *store;
+	int64_t lease_ms;
 	queue_due_fn *fn;
 	void *arg;
 };
@@ -187,15 +189,16 @@ queue_on_due(void *arg, enum answer answer, const redisReply *reply)
 	enum store_err err = store_judge("due", answer, reply);
 	int64_t *in_ms = NULL;
 
-	if (err == STORE_OK && !reply_is_array(reply, shards + 1))
+	if (err == STORE_OK && !reply_is_array(reply, shards + 2))
 		err = STORE_UNAVAILABLE;
 	if (err == STORE_OK) {
 		int64_t now = reply_int(reply, 0);
 
+		clock_watch_saw(op->store->clock, op->lease_ms, now, reply_int(reply, 1));
 		in_ms = xcalloc(shards, sizeof *in_ms);
 		for (unsigned i = 0; i < shards; i++) {
-			int64_t at = reply_int(reply, i + 1);
-			bool none = *reply_text(reply, i + 1, NULL) == '\0';
+			int64_t at = reply_int(reply, i + 2);
+			bool none = *reply_text(reply, i + 2, NULL) == '\0';
 
 			in_ms[i] = none ? -1 : at <= now ? 0 : at - now;
 		}
@@ -206,12 +209,13 @@ queue_on_due(void *arg, enum answer answer, const redisReply *reply)
 }
 
 void
-queue_due(struct store *store, queue_due_fn *fn, void *arg)
+queue_due(struct store *store, int64_t lease_ms, queue_due_fn *fn, void *arg)
 {
 	struct queue_due_op *op = xcalloc(1, sizeof *op);
 	struct redis_cmd *cmd = redis_script("due", store->keys.prefixes[0]);
 
 	op->store = store;
+	op->lease_ms = lease_ms;
 	op->fn = fn;
 	op->arg = arg;
 	for (unsigned i = 0; i < store->keys.shards; i++)

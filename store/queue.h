@@ -83,9 +83,9 @@ void queue_claim(
     struct store *store, const struct claim_request *request, queue_claim_fn *fn, void *arg);
 
 /* Which shards have due queues: one command for all of them.  in_ms[i] is how long until shard i
- * has one (0: now), -1 for none.  Borrowed. */
+ * has one (0: now), -1 for none.  Borrowed.  lease_ms: as claims have it. */
 typedef void queue_due_fn(void *arg, enum store_err err, const int64_t *in_ms, unsigned shards);
-void queue_due(struct store *store, queue_due_fn *fn, void *arg);
+void queue_due(struct store *store, int64_t lease_ms, queue_due_fn *fn, void *arg);
 
 unsigned queue_shards(const struct store *store);
 unsigned queue_shard(const struct store *store, const struct uuid *tenant);

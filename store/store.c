@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/clock_watch.h"
 #include "store/damage.h"
 #include "store/reseal.h"
 #include "store/store_internal.h"
@@ -89,6 +90,7 @@ store_new(const struct store_opts *opts, const char **why)
 	store->opts.redis_uri = NULL;
 	keys_init(&store->keys, opts->shards);
 	store->damage = damage_new(store);
+	store->clock = clock_watch_new(store);
 	store->reseal = reseal_new(store);
 	setup_open(store);
 	store->publisher = publisher_new(opts->base);
@@ -120,6 +122,7 @@ store_free(struct store *store)
 	reseal_free(store->reseal);
 	setup_close(store);
 	damage_free(store->damage);
+	clock_watch_free(store->clock);
 	redisuri_clear(&store->uri);
 	keys_clear(&store->keys);
 	free(store);

@@ -23,6 +23,7 @@ struct store {
 	struct redis *hints; /* the connection that is subscribed to the channel of changes */
 	struct setup *setup;
 	struct damage *damage;
+	struct clock_watch *clock;
 	struct reseal *reseal;
 	int64_t complained_ms; /* when the last unreadable webhook was named in the log ... */
 	int64_t uncomplained;  /* ... and how many were not since */

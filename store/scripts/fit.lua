@@ -14,7 +14,7 @@ local on_keys = { 'EXISTS', 'GET', 'HDEL 1', 'HEXISTS 1', 'HGET 1', 'HGETALL', '
 	'RENAME ' .. probe, 'RPUSH 1', 'SADD 1', 'SET 1', 'SMISMEMBER 1', 'SPOP 1', 'SRANDMEMBER', 'SREM 1', 'UNLINK',
 	'XADD * 1 1', 'XDEL 1', 'XLEN', 'XRANGE - +', 'XTRIM MINID 1', 'ZADD 1 1', 'ZCARD', 'ZCOUNT 1 1', 'ZINCRBY 1 1',
 	'ZMSCORE 1', 'ZRANGE 1 1', 'ZREM 1', 'ZREVRANGE 1 1',
-	'ZSCORE 1' }
+	'ZSCAN 0', 'ZSCORE 1' }
 local others = { 'SCRIPT LOAD 1', 'INFO', 'SCAN 0', 'TIME', unpack(ARGV) }
 local missing = {}
 

@@ -82,13 +82,14 @@ class PortLock:
 class RedisServer:
     """A redis-server of its own, in a directory of its own, on a Unix socket and a TCP port."""
 
-    def __init__(self, start=True, **options):
+    def __init__(self, start=True, env=None, **options):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="evhook-redis-"))
         # SO_REUSEPORT on the holder does not matter to redis-server, SO_REUSEADDR does.
         self.lock = PortLock()
         self.port = self.lock.port
         self.socket_path = self.dir / "redis.sock"
         self.options = {"save": "", "appendonly": "no", **options}
+        self.env = env  # beside what there is
         self.process = None
         self.client = redis.Redis(
             unix_socket_path=str(self.socket_path), socket_timeout=DEADLINE, decode_responses=True
@@ -110,7 +111,9 @@ class RedisServer:
         for name, value in self.options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
         with open(self.dir / "log", "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, env={**os.environ, **(self.env or {})}
+            )
         until(self._answers, f"redis-server answers, see {self.dir}/log")
 
     def _answers(self):
