@@ -17,10 +17,9 @@
 /* Once Redis writes again after it refused to: what each process knows to be delivered is told
  * first, which takes a tick of the dispatcher, a second at most. */
 #define HOLD_MS 1500
-#define CLAIM_MAX 256     /* deliveries that one claim takes */
-#define CLAIM_EACH_MAX 64 /* of one webhook */
-#define CLAIM_LEAST 32    /* even when busy: a tenant that has its share may be all that waits */
-#define CLAIM_FULL_MAX 1000
+#define CLAIM_MAX 256  /* deliveries that one claim takes */
+#define CLAIM_LEAST 32 /* when hardly a place is free: more may be by the time they are here */
+#define CLAIM_LIMITS_MAX 1000
 #define NEVER INT64_MAX
 
 struct claim_shard {
@@ -129,16 +128,17 @@ claimer_expect(struct claimer *claimer, const struct uuid *tenant, int64_t in_ms
 
 /* --- claiming --- */
 
-/* What waits for an endpoint that takes no more does not keep the others from getting theirs. */
+/* What waits for an endpoint that takes no more does not keep the others from getting theirs; and
+ * without a free place nothing is claimed, as others may have some. */
 static size_t
 claimer_room(const struct dispatch *dispatch)
 {
-	size_t most = 2 * dispatch->opts.delivery_concurrency;
-	size_t busy = dispatch->inflight + dispatch->startable;
+	size_t most = dispatch->opts.delivery_concurrency;
+	size_t busy = share_places_taken(dispatch);
 	size_t room;
 
 	if (dispatch->draining || dispatch->held_bytes >= HELD_BYTES_MAX ||
-	    dispatch->held >= HELD_MAX)
+	    dispatch->held >= HELD_MAX || dispatch->inflight >= most)
 		return 0;
 	room = busy + CLAIM_LEAST < most ? most - busy : CLAIM_LEAST;
 	if (room > HELD_MAX - dispatch->held)
@@ -215,7 +215,7 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 			if (renew &&
 			    claimer_renew(target, &group->events[j], expired, result->lease_end))
 				continue;
-			payload = payload_new(&group->events[j].parts,
+			payload = share_payload(dispatch, &group->events[j].parts,
 			    claimer_accepted_us(&group->events[j].locator));
 			delivery = delivery_new(target, payload, group->events[j].attempts + 1,
 			    result->lease_end, claim->asked_ms);
@@ -224,6 +224,7 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 				delivery_release(delivery);
 		}
 		dispatch->totals.claimed += group->n;
+		target->is_deep = group->n >= CLAIM_AT_FIRST;
 		target_update(target);
 		target_release_surplus(target);
 	}
@@ -295,29 +296,58 @@ claimer_on_claim(void *arg, enum store_err err, const struct claim_result *resul
 	dispatch_run_turn(claimer->dispatch);
 }
 
-/* The webhooks of a shard that are full here: but for due retries they are passed over, and looked
- * at again once they are not. */
-static size_t
-claimer_list_full(struct dispatch *dispatch, unsigned shard, struct claim_limit *limits)
+/* What is passed over is looked at again when there is room. */
+static void
+claimer_add_target(struct claim_request *request, struct claim_limit *limits, struct target *target)
 {
-	struct share *share, *next;
-	struct target *target;
-	size_t n = 0;
+	limits[request->nlimits++] = (struct claim_limit){
+	    .queue = target->queue,
+	    .first_tries = target->is_full ? 0 : target_room(target),
+	    .retries = target_room_for_retries(target),
+	};
+	target->backlog = target->is_full;
+}
 
-	HASH_ITER(hh, dispatch->shares, share, next)
+/* Which webhooks of the shard have little room here, the full ones first. */
+static void
+claimer_list_targets(
+    struct dispatch *dispatch, struct claim_request *request, struct claim_limit *limits)
+{
+	const struct share *share;
+	struct target *target;
+
+	LIST_FOREACH(share, &dispatch->by_shard[request->shard], entry)
+	TAILQ_FOREACH(target, &share->full, full_entry)
 	{
-		if (share->shard != shard)
-			continue;
-		TAILQ_FOREACH(target, &share->full, full_entry)
-		{
-			if (n == CLAIM_FULL_MAX)
-				return n;
-			target->backlog = true;
-			limits[n++] = (struct claim_limit){
-			    .queue = target->queue, .retries = target_room_for_retries(target)};
-		}
+		if (request->nlimits < CLAIM_LIMITS_MAX)
+			claimer_add_target(request, limits, target);
 	}
-	return n;
+	LIST_FOREACH(share, &dispatch->by_shard[request->shard], entry)
+	TAILQ_FOREACH(target, &share->tight, tight_entry)
+	{
+		if (request->nlimits < CLAIM_LIMITS_MAX && !target->is_full)
+			claimer_add_target(request, limits, target);
+	}
+}
+
+/* And which tenants. */
+static void
+claimer_list_tenants(
+    struct dispatch *dispatch, struct claim_request *request, struct claim_tenant *tenants)
+{
+	struct share *share;
+	size_t room;
+
+	request->of_tenant = share_room(dispatch, NULL);
+	LIST_FOREACH(share, &dispatch->by_shard[request->shard], entry)
+	{
+		room = share_room(dispatch, share);
+		if (request->ntenants == CLAIM_LIMITS_MAX ||
+		    (room >= request->wanted && request->of_tenant >= request->wanted))
+			continue;
+		tenants[request->ntenants++] = (struct claim_tenant){share->tenant, room};
+		share->backlog = share->backlog || room < request->wanted;
+	}
 }
 
 static void
@@ -325,14 +355,16 @@ claimer_claim(struct claimer *claimer, unsigned i, size_t room)
 {
 	struct dispatch *dispatch = claimer->dispatch;
 	struct claim *claim = xcalloc(1, sizeof *claim);
-	struct claim_limit limits[CLAIM_FULL_MAX];
+	struct claim_limit limits[CLAIM_LIMITS_MAX];
+	struct claim_tenant tenants[CLAIM_LIMITS_MAX];
 	struct claim_request request = {
 	    .shard = i,
 	    .lease_ms = dispatch->opts.lease_ms,
 	    .wanted = room,
-	    .each = CLAIM_EACH_MAX,
+	    .each = CLAIM_AT_FIRST,
 	    .position = claimer->shards[i].position,
 	    .limits = limits,
+	    .tenants = tenants,
 	    .max_diverted = dispatch->opts.max_diverted,
 	    .attempts_kept = dispatch->opts.attempts_kept,
 	};
@@ -340,7 +372,8 @@ claimer_claim(struct claimer *claimer, unsigned i, size_t room)
 	claim->claimer = claimer;
 	claim->shard = i;
 	claim->asked_ms = clock_mono_ms();
-	request.nlimits = claimer_list_full(dispatch, i, limits);
+	claimer_list_targets(dispatch, &request, limits);
+	claimer_list_tenants(dispatch, &request, tenants);
 	claimer->shards[i].claiming = true;
 	claimer->claims++;
 	queue_claim(dispatch->opts.store, &request, claimer_on_claim, claim);

@@ -94,7 +94,10 @@ delivery_count(struct delivery *delivery, bool in)
 		target->nretries += delivery->number > 1 ? one : 0;
 		target->share->waiting += one;
 		dispatch->waiting += one;
-		dispatch->startable += target->is_ready ? one : 0;
+		if (target_is_ready(target)) {
+			dispatch->startable += one;
+			target->share->startable += one;
+		}
 	} else if (delivery->state == DELIVERY_POSTING) {
 		target->inflight += one;
 		target->share->inflight += one;
@@ -149,8 +152,7 @@ delivery_new(struct target *target, struct payload *payload, unsigned number, in
 	delivery->start_by_ms = asked_ms + dispatch->start_within_ms;
 	delivery->number = number;
 	delivery->state = DELIVERY_WAITING;
-	dispatch->held++;
-	dispatch->held_bytes += payload->body.len;
+	share_hold(target->share, payload);
 	delivery_count(delivery, true);
 	return delivery;
 }
@@ -174,15 +176,15 @@ delivery_forget(struct delivery *delivery)
 
 	delivery_end_post(delivery);
 	delivery_count(delivery, false);
-	dispatch->held--;
 	target->ntests -= delivery->kind == DELIVERY_TEST ? 1 : 0;
-	dispatch->held_bytes -= delivery->payload->body.len;
+	share_let_go(target->share, delivery->payload);
 	payload_unref(delivery->payload);
 	free(delivery->message);
 	free(delivery->response);
 	free(delivery);
 	target->idle_since_ms = clock_mono_ms();
 	target_update(target);
+	share_check_backlog(target->share);
 	dispatch_run_turn(dispatch);
 }
 
@@ -433,6 +435,7 @@ delivery_decide(struct delivery *delivery, const struct post_result *result)
 	delivery->duration_ms = now_us / 1000 - delivery->started_ms;
 	target->share->ended++;
 	target->dispatch->totals.ended++;
+	target_took(target, delivery->duration_ms);
 	delivery_judge(delivery, result);
 	if (result->timed_out)
 		target_timed_out(target);

@@ -3,9 +3,8 @@
  *
  * A delivery comes leased, from a publish request of this process or from a claim, and waits at its
  * target (a webhook).  Once a turn of the loop places are given away: tenants in turn, and within a
- * tenant its webhooks in turn, each within its cap, a tenant within a quarter of all places while
- * others wait, and within three quarters alone.  What ended is told to Redis in the same turn, then
- * there may be room to claim more.
+ * tenant its webhooks in turn, each within its cap, and each tenant within its share (share.c).
+ * What ended is told to Redis in the same turn, then there may be room to claim more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,17 +40,6 @@ dispatch_ev_rested(evutil_socket_t fd, short what, void *arg)
 	dispatch_run_turn(arg);
 }
 
-/* A target of the share that may start now; its turn comes again after the others'. */
-static struct target *
-dispatch_next_target(struct share *share)
-{
-	struct target *target = TAILQ_FIRST(&share->ready);
-
-	TAILQ_REMOVE(&share->ready, target, ready_entry);
-	TAILQ_INSERT_TAIL(&share->ready, target, ready_entry);
-	return target;
-}
-
 static void
 dispatch_start_one(struct target *target)
 {
@@ -67,34 +55,23 @@ dispatch_start_one(struct target *target)
 		delivery_start(delivery);
 }
 
-/* A quarter of all places while others wait, and never the last quarter: who comes next finds some.
- */
 static bool
-dispatch_has_its_share(const struct dispatch *dispatch, const struct share *share)
+dispatch_may_start(void *arg, void *share)
 {
-	size_t most = dispatch->opts.delivery_concurrency;
-
-	return share->inflight >= (dispatch->nready > 1 ? (most + 3) / 4 : most - most / 4);
+	(void)arg;
+	return share_may_start(share);
 }
 
 static void
 dispatch_give_places(struct dispatch *dispatch)
 {
 	size_t most = dispatch->opts.delivery_concurrency;
-	size_t passed = 0; /* tenants in a row that hold their share already */
-	struct share *share;
+	struct target *target;
 
-	while (dispatch->inflight < most && passed < dispatch->nready) {
-		share = TAILQ_FIRST(&dispatch->ready);
-		TAILQ_REMOVE(&dispatch->ready, share, entry);
-		TAILQ_INSERT_TAIL(&dispatch->ready, share, entry);
-		if (dispatch_has_its_share(dispatch, share)) {
-			passed++;
-			continue;
-		}
-		passed = 0;
-		dispatch_start_one(dispatch_next_target(share));
-	}
+	while (dispatch->inflight < most &&
+	       (target = fair_next(&dispatch->ready, dispatch_may_start, NULL)) != NULL)
+		dispatch_start_one(target);
+	dispatch->left = dispatch->startable;
 }
 
 static void
@@ -128,6 +105,7 @@ dispatch_ev_turn(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	dispatch->now_ms = clock_mono_ms();
 	if (!dispatch->draining && !event_pending(dispatch->rested, EV_TIMEOUT, NULL))
 		dispatch_give_places(dispatch);
 	dispatch_settle(dispatch);
@@ -198,9 +176,11 @@ dispatch_ev_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	dispatch->now_ms = now;
 	HASH_ITER(hh, dispatch->targets, target, next)
 	{
 		dispatch_check_waiting(target, now);
+		target_release_surplus(target);
 		if (dispatch_is_idle(target, now)) {
 			target_free(target);
 			continue;
@@ -254,30 +234,43 @@ dispatch_look(struct dispatch *dispatch)
 
 /* --- from publishing --- */
 
+static void
+dispatch_add_room(struct dispatch_room *room, const struct target *target)
+{
+	struct publish_room *of = &room->of[room->n++];
+
+	of->webhook = target->locator;
+	of->leases = target->is_full ? 0 : target_room(target);
+}
+
 void
 dispatch_room(struct dispatch *dispatch, const struct uuid *tenant, struct dispatch_room *room)
 {
-	struct share *share;
+	struct share *share = share_find(dispatch, tenant);
 	struct target *target;
 
-	room->nfull = 0;
+	room->n = 0;
 	room->leases = 0;
-	if (dispatch->draining || dispatch->held >= HELD_MAX ||
-	    dispatch->held_bytes >= HELD_BYTES_MAX)
+	room->each = TIGHT_ROOM;
+	if (dispatch->draining || (share != NULL && share->nfull > DISPATCH_ROOMS_MAX))
 		return;
-	HASH_FIND(hh, dispatch->shares, tenant->s, UUID_LEN, share);
-	if (share != NULL) {
-		if (share->nfull > DISPATCH_FULL_MAX)
-			return;
-		TAILQ_FOREACH(target, &share->full, full_entry)
-		{
-			if (!target->alert)
-				room->full[room->nfull++] = target->locator;
-		}
-	}
-	room->leases = HELD_MAX - dispatch->held;
+	room->leases = share_room(dispatch, share);
 	if (room->leases > LEASES_PER_REQUEST)
 		room->leases = LEASES_PER_REQUEST;
+	if (share == NULL || room->leases == 0)
+		return;
+	TAILQ_FOREACH(target, &share->full, full_entry)
+	{
+		if (!target->alert)
+			dispatch_add_room(room, target);
+	}
+	TAILQ_FOREACH(target, &share->tight, tight_entry)
+	{
+		if (room->n == DISPATCH_ROOMS_MAX)
+			break;
+		if (!target->alert && !target->is_full)
+			dispatch_add_room(room, target);
+	}
 }
 
 void
@@ -318,9 +311,14 @@ void
 dispatch_waiting(struct dispatch *dispatch, const struct uuid *tenant, const struct ulid *webhook)
 {
 	struct target *target = target_find(dispatch, webhook, false);
+	struct share *share = share_find(dispatch, tenant);
 
+	if (target != NULL)
+		target->is_deep = true;
 	if (target != NULL && target->is_full)
 		target->backlog = true;
+	else if (share != NULL && share_room(dispatch, share) == 0)
+		share->backlog = true;
 	else
 		claimer_poke(dispatch->claimer, tenant);
 }
@@ -366,7 +364,8 @@ dispatch_new(const struct dispatch_opts *opts)
 	dispatch->opts = *opts;
 	spare -= spare > 200 ? 100 : spare / 2;
 	dispatch->start_within_ms = spare < opts->lease_ms / 2 ? spare : opts->lease_ms / 2;
-	TAILQ_INIT(&dispatch->ready);
+	fair_init(&dispatch->ready);
+	dispatch->by_shard = xcalloc(queue_shards(opts->store), sizeof *dispatch->by_shard);
 	TAILQ_INIT(&dispatch->dirty);
 	dispatch->turn = evtimer_new(opts->base, dispatch_ev_turn, dispatch);
 	dispatch->tick = evtimer_new(opts->base, dispatch_ev_tick, dispatch);
@@ -403,6 +402,7 @@ dispatch_free(struct dispatch *dispatch)
 		target_free(target);
 	}
 	claimer_free(dispatch->claimer);
+	free(dispatch->by_shard);
 	event_free(dispatch->turn);
 	event_free(dispatch->tick);
 	event_free(dispatch->rested);

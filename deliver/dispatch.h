@@ -11,6 +11,7 @@
 #include "deliver/payload.h"
 #include "deliver/post.h"
 #include "deliver/tally.h"
+#include "store/events.h"
 #include "store/store.h"
 
 struct dispatch;
@@ -42,13 +43,15 @@ void dispatch_look(struct dispatch *dispatch);
 
 /* --- from publishing --- */
 
-#define DISPATCH_FULL_MAX 64
+#define DISPATCH_ROOMS_MAX 64
 
-/* What a publish request of the tenant may lease: its most, and webhooks to leave out. */
+/* What a publish request of the tenant may lease, which is what can start soon: its most, of each
+ * webhook at most, and of some of them less. */
 struct dispatch_room {
 	size_t leases;
-	struct ulid full[DISPATCH_FULL_MAX];
-	size_t nfull;
+	size_t each;
+	struct publish_room of[DISPATCH_ROOMS_MAX];
+	size_t n;
 };
 void dispatch_room(
     struct dispatch *dispatch, const struct uuid *tenant, struct dispatch_room *room);

@@ -5,7 +5,9 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "deliver/concurrency.h"
 #include "deliver/dispatch.h"
+#include "deliver/fairness.h"
 #include "proto/sign.h"
 #include "proto/url.h"
 #include "proto/webhook.h"
@@ -15,14 +17,21 @@
  * and claiming lease no more to it. */
 #define HELD_MAX 8192
 #define HELD_BYTES_MAX (64 * 1024 * 1024)
-/* Of one webhook, deliveries wait in memory for at most so many times its cap. */
+/* Of one webhook, deliveries are in memory for at most so many times its cap, and no more waiting
+ * than can be expected to start within that time, but for a cap's worth. */
 #define WAITING_PER_CAP 8
+#define SOON_MS 1000
+/* Below that, a webhook's room is told to Redis; of others publishing leases so much at most. */
+#define TIGHT_ROOM ((size_t)CAP_AT_FIRST * WAITING_PER_CAP)
+/* And so much is claimed, until it is seen that more is due. */
+#define CLAIM_AT_FIRST CAP_AT_FIRST
+/* An event's payload is looked for in memory, when it is claimed, from so many bytes on. */
+#define PAYLOAD_LARGE 4096
+/* A tenant that had no room is claimed for again when it has so much, if there is that much. */
+#define SHARE_ROOM_ENOUGH 32
 /* Connections that a webhook may have at first; each success adds one. */
 #define CAP_AT_FIRST 8
 #define REST_MS 100 /* when there are no file descriptors left */
-/* An endpoint that cannot be reached, and says so at once, is left alone for a millisecond, then
- * for twice as long each time, up to so many; else its queue would keep everybody busy. */
-#define REFUSED_REST_MAX_MS 100
 /* One publish request leases at most so many. */
 #define LEASES_PER_REQUEST 1024
 /* Settings older than that are read again before anything starts by them. */
@@ -91,19 +100,25 @@ struct destination {
 	struct url url;
 };
 
-/* What a tenant holds of this process. */
+/* What a tenant holds of this process, and has waiting in it. */
 struct share {
 	UT_hash_handle hh;
+	struct dispatch *dispatch;
 	struct uuid tenant;
 	unsigned shard;
-	size_t targets; /* references */
+	size_t targets;    /* references */
+	size_t held;       /* deliveries in memory */
+	size_t held_bytes; /* of their payloads, each counted once */
 	size_t inflight;
-	size_t waiting;             /* deliveries for a connection */
-	uint64_t ended;             /* attempts on the wire */
-	TAILQ_HEAD(, target) ready; /* could start a delivery now */
-	TAILQ_HEAD(, target) full;  /* have no room for more in memory */
+	size_t waiting;            /* deliveries for a connection */
+	uint64_t ended;            /* attempts on the wire */
+	size_t startable;          /* as in struct dispatch */
+	LIST_ENTRY(share) entry;   /* in by_shard */
+	struct fair_group ready;   /* could start a delivery now */
+	TAILQ_HEAD(, target) full; /* have no room for more in memory */
 	size_t nfull;
-	TAILQ_ENTRY(share) entry; /* in the dispatcher's list while `ready` is not empty */
+	TAILQ_HEAD(, target) tight; /* their room is told to Redis; the full ones too */
+	bool backlog;               /* Redis has more that is due for it than there was room for */
 };
 
 /*
@@ -136,9 +151,9 @@ struct target {
 	struct signer *previous_signer;  /* of the replaced secret */
 	struct post_header *headers;     /* the same in each attempt; borrowed from webhook */
 	size_t nheaders;
-	size_t cap;           /* connections at most, now: 1 .. endpoint_concurrency */
+	struct concurrency concurrency;
 	struct event *rested; /* pending while nothing starts; NULL before the first time */
-	int64_t rest_ms;      /* of the last one; 0 since it has answered */
+	int64_t took_us;      /* an attempt, of late */
 	size_t inflight;
 	size_t nwaiting;
 	size_t nretries;              /* of them, at the head of the list */
@@ -150,12 +165,14 @@ struct target {
 	struct delivery_list untold[TELL_KINDS]; /* settling or releasing, Redis is to be told */
 	struct delivery_list telling;            /* Redis was sent it, and has not answered */
 	unsigned acks;                           /* under way */
-	bool is_ready;                           /* in share->ready */
 	bool is_full;                            /* in share->full */
+	bool is_tight;                           /* in share->tight */
+	bool is_deep;                            /* of late more was due for it than it got */
 	bool is_dirty;                           /* in dispatch->dirty */
 	bool backlog;                            /* Redis has more that is due for it */
-	TAILQ_ENTRY(target) ready_entry;
+	struct fair_member turn;                 /* in share->ready */
 	TAILQ_ENTRY(target) full_entry;
+	TAILQ_ENTRY(target) tight_entry;
 	TAILQ_ENTRY(target) dirty_entry;
 };
 
@@ -165,8 +182,9 @@ struct dispatch {
 	struct dispatch_opts opts;
 	struct target *targets; /* by queue */
 	struct share *shares;   /* by tenant */
-	TAILQ_HEAD(, share) ready;
-	size_t nready;
+	LIST_HEAD(share_list, share) * by_shard;
+	struct payload *large;      /* payloads in memory of PAYLOAD_LARGE and more, by locator */
+	struct fair ready;          /* shares, and their targets that could start now */
 	TAILQ_HEAD(, target) dirty; /* have something to tell Redis */
 	struct claimer *claimer;
 	struct event *turn; /* starts and settles once a turn of the loop */
@@ -174,10 +192,13 @@ struct dispatch {
 	bool up;
 	int64_t start_within_ms; /* of the lease: a later attempt might outlive it */
 	size_t held;
-	size_t held_bytes;
+	size_t held_bytes; /* of payloads, each counted once */
+	size_t nholding;   /* shares that hold any */
 	size_t inflight;
 	size_t waiting;
 	size_t startable; /* of them, at targets that may start one now */
+	size_t left;      /* of these, those for which the last turn had no place */
+	int64_t now_ms;   /* monotonic, at the last turn or tick: old when nothing happens */
 	bool draining;
 	struct event *rested; /* pending while nothing starts: there were no file descriptors */
 	void (*drained)(void *arg);
@@ -191,6 +212,23 @@ void dispatch_run_turn(struct dispatch *dispatch); /* soon, once for however man
 void dispatch_rest(struct dispatch *dispatch);     /* starts nothing for a moment */
 void dispatch_arm_tick(struct dispatch *dispatch); /* runs while there is any target */
 
+/* share.c */
+struct share *share_find(struct dispatch *dispatch, const struct uuid *tenant); /* or NULL */
+struct share *share_get(struct dispatch *dispatch, const struct uuid *tenant);
+void share_put(struct share *share);
+void share_hold(struct share *share, struct payload *payload);   /* one more delivery */
+void share_let_go(struct share *share, struct payload *payload); /* one less */
+/* The event's payload, with a reference for the caller: the one that is in memory, or a new one. */
+struct payload *share_payload(
+    struct dispatch *dispatch, const struct event_parts *parts, int64_t accepted_us);
+bool share_may_start(const struct share *share); /* another one now */
+/* For how many more deliveries; share: NULL for a tenant that holds nothing. */
+size_t share_room(const struct dispatch *dispatch, const struct share *share);
+/* Places that are taken, and those that the next turn will give away. */
+size_t share_places_taken(const struct dispatch *dispatch);
+/* Claims again for what there was no room for, if there is. */
+void share_check_backlog(struct share *share);
+
 /* target.c */
 struct target *target_find(struct dispatch *dispatch, const struct ulid *webhook, bool alert);
 struct target *target_get(
@@ -200,6 +238,7 @@ void target_saw_version(struct target *target, int64_t version);
 void target_changed(struct target *target);
 bool target_is_fresh(const struct target *target);
 bool target_may_start(const struct target *target); /* READY */
+bool target_is_ready(const struct target *target);  /* could start one now */
 void target_turn_away(struct target *target);       /* what waits, as it may not start */
 /* Asks for its settings if it has to, and puts it into or takes it out of the lists. */
 void target_update(struct target *target);
@@ -207,7 +246,8 @@ void target_update(struct target *target);
 void target_answered(struct target *target, bool success);
 void target_timed_out(struct target *target);
 void target_refused(struct target *target);
-size_t target_room(const struct target *target); /* for more in memory */
+void target_took(struct target *target, int64_t ms); /* so long */
+size_t target_room(const struct target *target);     /* for more in memory */
 /* For more retries: what is due by the policy does not wait behind first tries. */
 size_t target_room_for_retries(const struct target *target);
 /* Hands back what is more than may wait in memory. */

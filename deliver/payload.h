@@ -2,12 +2,17 @@
 #ifndef DELIVER_PAYLOAD_H
 #define DELIVER_PAYLOAD_H
 
+#include <uthash.h>
+
 #include "base/buf.h"
 #include "proto/event.h"
 #include "proto/eventtype.h"
 
 struct payload {
 	unsigned refs;
+	size_t held;         /* by so many deliveries: counted by share.c */
+	bool is_listed;      /* among the large ones there */
+	UT_hash_handle hh;   /* by locator */
 	int64_t accepted_us; /* monotonic: when the event was asked for; what latency counts from */
 	struct ulid locator;
 	char type[EVENTTYPE_MAX + 1];

@@ -9,35 +9,10 @@
 #include "store/webhooks.h"
 
 static void target_ask(struct target *target);
-
-/* --- shares --- */
-
-static struct share *
-share_get(struct dispatch *dispatch, const struct uuid *tenant)
-{
-	struct share *share;
-
-	HASH_FIND(hh, dispatch->shares, tenant->s, UUID_LEN, share);
-	if (share == NULL) {
-		share = xcalloc(1, sizeof *share);
-		share->tenant = *tenant;
-		share->shard = queue_shard(dispatch->opts.store, tenant);
-		TAILQ_INIT(&share->ready);
-		TAILQ_INIT(&share->full);
-		HASH_ADD(hh, dispatch->shares, tenant.s, UUID_LEN, share);
-	}
-	share->targets++;
-	return share;
-}
-
-static void
-share_put(struct dispatch *dispatch, struct share *share)
-{
-	if (--share->targets > 0)
-		return;
-	HASH_DELETE(hh, dispatch->shares, share);
-	free(share);
-}
+static void target_set_full(struct target *target, bool full);
+static void target_set_tight(struct target *target, bool tight);
+static size_t target_most(const struct target *target);
+static size_t target_room_of(const struct target *target, size_t most);
 
 /* --- life --- */
 
@@ -65,9 +40,9 @@ target_get(
 	target->queue = queue_name(webhook, alert);
 	target->dispatch = dispatch;
 	target->share = share_get(dispatch, tenant);
-	target->cap = dispatch->opts.endpoint_concurrency < CAP_AT_FIRST
-			  ? dispatch->opts.endpoint_concurrency
-			  : CAP_AT_FIRST;
+	target->turn.owner = target;
+	concurrency_init(
+	    &target->concurrency, CAP_AT_FIRST, 1, dispatch->opts.endpoint_concurrency);
 	target->idle_since_ms = clock_mono_ms();
 	TAILQ_INIT(&target->waiting);
 	TAILQ_INIT(&target->posting);
@@ -112,12 +87,12 @@ target_free(struct target *target)
 	struct dispatch *dispatch = target->dispatch;
 
 	target_update(target); /* it holds nothing: out of the lists */
-	if (target->is_full)
-		TAILQ_REMOVE(&target->share->full, target, full_entry);
+	target_set_full(target, false);
+	target_set_tight(target, false);
 	if (target->is_dirty)
 		TAILQ_REMOVE(&dispatch->dirty, target, dirty_entry);
 	HASH_DELETE(hh, dispatch->targets, target);
-	share_put(dispatch, target->share);
+	share_put(target->share);
 	if (target->rested != NULL)
 		event_free(target->rested);
 	target_drop_settings(target);
@@ -136,84 +111,60 @@ target_mark_dirty(struct target *target)
 
 /* --- lists --- */
 
-size_t
-target_room(const struct target *target)
-{
-	size_t most = target->cap * WAITING_PER_CAP;
-	size_t has = target->nwaiting + target->inflight;
-
-	return has < most ? most - has : 0;
-}
-
-/* As many may have failed at once as it may have connections, whatever its cap is since. */
-size_t
-target_room_for_retries(const struct target *target)
-{
-	size_t most = target->dispatch->opts.endpoint_concurrency;
-
-	return target->nretries < most ? most - target->nretries : 0;
-}
-
-void
-target_release_surplus(struct target *target)
-{
-	size_t most = target->cap * WAITING_PER_CAP;
-
-	if (most < target->nretries)
-		most = target->nretries; /* these stay */
-	while (target->nwaiting > most)
-		delivery_release(TAILQ_LAST(&target->waiting, delivery_list));
-}
-
 static void
 target_set_ready(struct target *target, bool ready)
 {
 	struct share *share = target->share;
 	struct dispatch *dispatch = target->dispatch;
+	size_t n = ready ? target->nwaiting : -target->nwaiting;
 
-	if (ready == target->is_ready)
+	if (ready == target_is_ready(target))
 		return;
-	target->is_ready = ready;
-	if (ready) {
-		dispatch->startable += target->nwaiting;
-		if (TAILQ_EMPTY(&share->ready)) {
-			TAILQ_INSERT_TAIL(&dispatch->ready, share, entry);
-			dispatch->nready++;
-		}
-		TAILQ_INSERT_TAIL(&share->ready, target, ready_entry);
-		return;
-	}
-	dispatch->startable -= target->nwaiting;
-	TAILQ_REMOVE(&share->ready, target, ready_entry);
-	if (TAILQ_EMPTY(&share->ready)) {
-		TAILQ_REMOVE(&dispatch->ready, share, entry);
-		dispatch->nready--;
-	}
+	dispatch->startable += n;
+	share->startable += n;
+	if (ready)
+		fair_join(&dispatch->ready, &share->ready, &target->turn);
+	else
+		fair_leave(&dispatch->ready, &target->turn);
 }
 
-/* Full when there is no room, or retries take all places there are; no longer when half of the room
- * is free again. */
 static void
-target_set_full(struct target *target)
+target_set_full(struct target *target, bool full)
 {
-	size_t room = target_room(target);
-	bool full = room == 0 || target->nretries >= target->cap ||
-		    (target->is_full && room < target->cap * WAITING_PER_CAP / 2);
+	struct share *share = target->share;
 
 	if (full == target->is_full)
 		return;
 	target->is_full = full;
 	if (full) {
-		TAILQ_INSERT_TAIL(&target->share->full, target, full_entry);
-		target->share->nfull++;
+		TAILQ_INSERT_TAIL(&share->full, target, full_entry);
+		share->nfull++;
 		return;
 	}
-	TAILQ_REMOVE(&target->share->full, target, full_entry);
-	target->share->nfull--;
+	TAILQ_REMOVE(&share->full, target, full_entry);
+	share->nfull--;
 	if (target->backlog) {
 		target->backlog = false;
-		claimer_poke(target->dispatch->claimer, &target->share->tenant);
+		claimer_poke(target->dispatch->claimer, &share->tenant);
 	}
+}
+
+static void
+target_set_tight(struct target *target, bool tight)
+{
+	if (tight == target->is_tight)
+		return;
+	target->is_tight = tight;
+	if (tight)
+		TAILQ_INSERT_TAIL(&target->share->tight, target, tight_entry);
+	else
+		TAILQ_REMOVE(&target->share->tight, target, tight_entry);
+}
+
+bool
+target_is_ready(const struct target *target)
+{
+	return target->turn.group != NULL;
 }
 
 static bool
@@ -227,37 +178,98 @@ target_update(struct target *target)
 {
 	bool wants = target->nwaiting > 0 || target->nundecided > 0;
 	bool ready = target->nwaiting > 0 && target->state == TARGET_READY &&
-		     target->inflight < target->cap && !target_rests(target);
+		     target->inflight < target->concurrency.cap && !target_rests(target);
+	size_t most = target_most(target);
+	size_t room = target_room_of(target, most);
 
 	if (wants && target->state == TARGET_UNKNOWN && target->dispatch->up)
 		target_ask(target);
 	target_set_ready(target, ready);
-	target_set_full(target);
+	/* full when there is no room, or retries take all places there are; no longer when half of
+	 * the room is free again */
+	target_set_full(target, room == 0 || target->nretries >= target->concurrency.cap ||
+				    (target->is_full && room < most / 2));
+	target->is_deep = target->is_deep && target->nwaiting + target->inflight > 0;
+	target_set_tight(target, room < TIGHT_ROOM || target->is_deep);
 	if (ready)
 		dispatch_run_turn(target->dispatch);
 }
 
 /* --- what the endpoint takes --- */
 
-static void
-target_halve_cap(struct target *target)
+/* How long an attempt takes: of late, or that which is under way for the longest. */
+static int64_t
+target_takes_ms(const struct target *target)
 {
-	target->cap = target->cap > 1 ? target->cap / 2 : 1;
-	target_release_surplus(target);
+	const struct delivery *oldest = TAILQ_FIRST(&target->posting);
+	int64_t age_ms = oldest == NULL ? 0 : target->dispatch->now_ms - oldest->started_ms;
+	int64_t took_ms = target->took_us / 1000;
+
+	return age_ms > took_ms ? age_ms : took_ms;
+}
+
+/* Deliveries that it may have in memory: what is on the wire and what can start soon.  Of an
+ * endpoint that has not answered yet nothing is known. */
+static size_t
+target_most(const struct target *target)
+{
+	size_t rounds = WAITING_PER_CAP - 1;
+	int64_t takes_ms = target_takes_ms(target);
+
+	if (target->took_us == 0)
+		rounds = 0;
+	else if (takes_ms >= SOON_MS)
+		rounds = 1;
+	else if (takes_ms > SOON_MS / (WAITING_PER_CAP - 1))
+		rounds = (size_t)(SOON_MS / takes_ms);
+	return target->concurrency.cap * (1 + rounds);
+}
+
+static size_t
+target_room_of(const struct target *target, size_t most)
+{
+	size_t has = target->nwaiting + target->inflight;
+
+	return has < most ? most - has : 0;
+}
+
+size_t
+target_room(const struct target *target)
+{
+	return target_room_of(target, target_most(target));
+}
+
+/* As many may have failed at once as it may have connections, whatever its cap is since. */
+size_t
+target_room_for_retries(const struct target *target)
+{
+	size_t most = target->concurrency.most;
+
+	return target->nretries < most ? most - target->nretries : 0;
+}
+
+void
+target_release_surplus(struct target *target)
+{
+	size_t most = target_most(target);
+
+	if (most < target->nretries)
+		most = target->nretries; /* these stay */
+	while (target->nwaiting > most)
+		delivery_release(TAILQ_LAST(&target->waiting, delivery_list));
 }
 
 void
 target_answered(struct target *target, bool success)
 {
-	target->rest_ms = 0;
-	if (success && target->cap < target->dispatch->opts.endpoint_concurrency)
-		target->cap++;
+	concurrency_answered(&target->concurrency, success);
 }
 
 void
 target_timed_out(struct target *target)
 {
-	target_halve_cap(target);
+	concurrency_halve(&target->concurrency);
+	target_release_surplus(target);
 }
 
 static void
@@ -275,16 +287,21 @@ target_refused(struct target *target)
 
 	if (target_rests(target))
 		return; /* it began when this one was under way */
-	target->rest_ms = target->rest_ms == 0 ? 1 : 2 * target->rest_ms;
-	if (target->rest_ms > REFUSED_REST_MAX_MS)
-		target->rest_ms = REFUSED_REST_MAX_MS;
+	tv = (struct timeval){.tv_usec = concurrency_refused(&target->concurrency) * 1000};
 	if (target->rested == NULL)
 		target->rested = evtimer_new(target->dispatch->opts.base, target_ev_rested, target);
 	if (target->rested == NULL)
 		abort(); /* out of memory, as in base/mem.c */
-	tv = (struct timeval){.tv_usec = target->rest_ms * 1000};
 	event_add(target->rested, &tv);
-	target_halve_cap(target);
+	target_release_surplus(target);
+}
+
+void
+target_took(struct target *target, int64_t ms)
+{
+	int64_t us = 1000 * ms + 1; /* not 0: that is unknown */
+
+	target->took_us += target->took_us == 0 ? us : (us - target->took_us) / 8;
 }
 
 /* --- settings --- */

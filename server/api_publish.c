@@ -184,8 +184,9 @@ publish_store(struct publish_flow *flow, const char *idempotency_key)
 		request.user.s[0] = '\0';
 	dispatch_room(app->dispatch, &call->tenant, &room);
 	request.max_leases = room.leases;
-	request.full = room.full;
-	request.nfull = room.nfull;
+	request.leases_each = room.each;
+	request.rooms = room.of;
+	request.nrooms = room.n;
 	flow->asked_ms = clock_mono_ms();
 	events_publish(app->store, &request, publish_on_stored, flow);
 }

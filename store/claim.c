@@ -226,5 +226,10 @@ queue_claim(struct store *store, const struct claim_request *request, queue_clai
 		redis_argi(cmd, (int64_t)request->limits[i].first_tries);
 		redis_argi(cmd, (int64_t)request->limits[i].retries);
 	}
+	redis_argi(cmd, (int64_t)request->of_tenant);
+	for (size_t i = 0; i < request->ntenants; i++) {
+		redis_arg(cmd, request->tenants[i].tenant.s, UUID_LEN);
+		redis_argi(cmd, (int64_t)request->tenants[i].room);
+	}
 	redis_send(store->redis, cmd, claim_on_reply, op);
 }

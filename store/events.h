@@ -45,7 +45,13 @@ struct publish_result {
 	bool much; /* the tenant nears the bytes that it may have: its stream is to be trimmed */
 };
 
-/* drafts, the body and the texts are borrowed until fn runs, full until the call returns. */
+/* How many deliveries of a webhook may be leased. */
+struct publish_room {
+	struct ulid webhook;
+	size_t leases;
+};
+
+/* drafts, the body and the texts are borrowed until fn runs, rooms until the call returns. */
 struct publish_request {
 	struct uuid tenant;
 	const struct event_draft *drafts;
@@ -62,9 +68,10 @@ struct publish_request {
 	int64_t max_diverted;
 	int64_t max_tenant_bytes;
 	int64_t lease_ms;
-	size_t max_leases;       /* of this request, at most */
-	const struct ulid *full; /* webhooks that have no room here: their deliveries wait */
-	size_t nfull;
+	size_t max_leases;                /* of this request, at most; what is not leased waits */
+	size_t leases_each;               /* of one webhook, at most */
+	const struct publish_room *rooms; /* webhooks of which other numbers may be leased */
+	size_t nrooms;
 	const char *trace_parent; /* "" for none */
 	const char *trace_state;
 	bool note_tenant; /* note the tenant for trimming */

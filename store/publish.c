@@ -310,9 +310,10 @@ publish_batch_add(struct publish_batch *batch, struct publish_op *op)
 	STAILQ_INSERT_TAIL(&batch->ops, op, entry);
 	batch->n += op->request.n;
 	publish_args_request(batch->cmd, &op->request);
-	/* borrowed for this command's head only, which has told them */
-	op->request.full = NULL;
-	op->request.nfull = 0;
+	/* borrowed for this command's head only, which has told them; another one leases nothing */
+	op->request.rooms = NULL;
+	op->request.nrooms = 0;
+	op->request.max_leases = 0;
 	op->request.note_tenant = false;
 }
 

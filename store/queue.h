@@ -56,21 +56,30 @@ struct claim_result {
 	size_t unreadable; /* events that nobody can read: they were ended as failed */
 };
 
-/* A queue that has less room here than `each`. */
+/* A queue with another room than `each`. */
 struct claim_limit {
 	struct queue_name queue;
 	size_t first_tries;
 	size_t retries; /* besides */
 };
 
+/* A tenant that has another room here than `of_tenant`. */
+struct claim_tenant {
+	struct uuid tenant;
+	size_t room;
+};
+
 struct claim_request {
 	unsigned shard;
 	int64_t lease_ms;
 	size_t wanted;    /* deliveries at most */
-	size_t each;      /* of one webhook at most */
+	size_t each;      /* first tries of one queue at most, but for those with a limit */
 	int64_t position; /* in the shard's wake-up index; 0 to begin */
 	const struct claim_limit *limits;
 	size_t nlimits;
+	size_t of_tenant; /* of one tenant at most */
+	const struct claim_tenant *tenants;
+	size_t ntenants;
 	int64_t max_diverted;  /* of a webhook */
 	int64_t attempts_kept; /* likewise */
 };

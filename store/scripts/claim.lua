@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- Leases due deliveries of one shard to the caller.
--- ARGV: lease ms, deliveries wanted, at most so many of one queue, position in the wake-up index,
---       queues looked at at most, --max-diverted, n queues that have little room here, and for each
---       of them: its name, how many first tries it has room for, how many retries.
+-- ARGV: lease ms, deliveries wanted, first tries of one queue at most, position in the wake-up index,
+--       queues looked at at most, --max-diverted, n queues with another room, and for each: its
+--       name, how many first tries it has room for, how many retries besides; deliveries of one
+--       tenant at most, and for each tenant with another room: it, its room.
 -- Returns {now, lease end, position to go on from ('' at the end), time of the next queue
 --       ('' for none), '1' when a queue that was not passed over still has due deliveries, what was
 --       taken from queues of inactive webhooks: {{webhook, tenant, trigger, diverted, dropped}…},
@@ -13,7 +14,7 @@
 -- removed; what waits for an inactive one is diverted or dropped here, at most 100 of a queue.
 local lease_ms, wanted, each = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local position, looks, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local nfull = tonumber(ARGV[7])
+local nqueues = tonumber(ARGV[7])
 local BYTES_MAX = 4 * 1024 * 1024
 local SWEEP_MAX = 100
 local sweeps_left = 1000 -- events that one script sweeps
@@ -23,9 +24,13 @@ local lease = lease_score(now + lease_ms)
 local out = { int(now), lease, '', '', '' }
 local swept = {}
 out[6] = swept
-local room, room_for_retries = {}, {}
-for i = 8, 7 + 3 * nfull, 3 do
+local room, room_for_retries, tenant_room = {}, {}, {}
+for i = 8, 7 + 3 * nqueues, 3 do
 	room[ARGV[i]], room_for_retries[ARGV[i]] = tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+end
+local of_tenant = tonumber(ARGV[8 + 3 * nqueues] or wanted)
+for i = 9 + 3 * nqueues, #ARGV, 2 do
+	tenant_room[ARGV[i]] = tonumber(ARGV[i + 1])
 end
 local bytes = 0
 
@@ -111,12 +116,11 @@ local function due_retries(name, most)
 end
 
 -- What is due of a queue: retries before first tries, however long those wait.
-local function due_of(name, has_made)
-	local most = math.min(each, wanted)
+local function due_of(name, has_made, most)
 	local members = has_made
 			and due_retries(name, math.min(most, room_for_retries[name] or most)) or {}
 	local retries = #members
-	local first = math.min(most - retries, room[name] or most)
+	local first = math.min(most - retries, room[name] or each)
 	if first <= 0 then
 		return members, retries
 	end
@@ -142,7 +146,7 @@ local function claim(name, tenant, version)
 	local kept = p .. 'kp:' .. tenant
 	local has_made = redis.call('EXISTS', made) == 1
 	local has_kept = redis.call('EXISTS', p .. 'kr:' .. tenant .. ':' .. name) == 1
-	local members, retries = due_of(name, has_made)
+	local members, retries = due_of(name, has_made, math.min(wanted, tenant_room[tenant]))
 	local leases, group, n = {}, { name, tenant, version }, 0
 	ahead, at, step = {}, 1, 1
 	for _, locator in ipairs(members) do
@@ -171,6 +175,7 @@ local function claim(name, tenant, version)
 		group[n + 2], group[n + 3] = locator, event
 		bytes = bytes + #event + 100
 		wanted = wanted - 1
+		tenant_room[tenant] = tenant_room[tenant] - 1
 	end
 	if n > 0 then
 		redis.call('ZADD', queue, unpack(leases))
@@ -181,7 +186,8 @@ local function claim(name, tenant, version)
 	end
 end
 
--- Returns when the queue is to be looked at again; nil when it is empty.
+-- Returns when the queue is to be looked at again, nil when it is empty; and whether its tenant has
+-- no room for more.
 local function visit(name)
 	local webhook = string.sub(name, 1, 26)
 	local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
@@ -195,7 +201,12 @@ local function visit(name)
 			return now
 		end
 	else
-		claim(name, state[1], state[2])
+		local tenant = state[1]
+		tenant_room[tenant] = tenant_room[tenant] or of_tenant
+		if tenant_room[tenant] > 0 then
+			claim(name, tenant, state[2])
+		end
+		return rewake(name), tenant_room[tenant] <= 0
 	end
 	return rewake(name)
 end
@@ -204,9 +215,9 @@ end
 -- a minute, so that the others go on.
 local DAMAGED_MS = 60000
 local function try(name)
-	local worked, next_at = pcall(visit, name)
+	local worked, next_at, has_no_room = pcall(visit, name)
 	if worked then
-		return next_at
+		return next_at, has_no_room
 	end
 	local fault = type(next_at) == 'table' and next_at.err or tostring(next_at)
 	complain(p .. 'q:' .. name, 'cannot be worked off: ' .. fault)
@@ -237,10 +248,12 @@ for i, name in ipairs(queues) do
 			end
 		end
 	else
-		local next_at = try(name)
+		local next_at, has_no_room = try(name)
 		if next_at and next_at <= now then
 			passed = passed + 1
-			out[5] = '1'
+			if not has_no_room then
+				out[5] = '1'
+			end
 		end
 	end
 	if i == looks then

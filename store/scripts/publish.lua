@@ -4,10 +4,10 @@
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending, --max-diverted,
 --       --max-tenant-bytes, idempotency key's hash ('' for none; then there is one request), hash of
 --       the body and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms,
---       TTL ms of request ids, '1' when the tenant is to be noted for trimming, --max-webhooks, n
---       webhooks that have no room here, these, and for each request: n events, and for each of
---       them: type, data, locator suffix, n words, these: names and values of its further fields,
---       requestId first.
+--       TTL ms of request ids, '1' when the tenant is to be noted for trimming, --max-webhooks,
+--       leases of one webhook at most, n webhooks with another number, for each: it, its number; and
+--       for each request: n events, and for each of them: type, data, locator suffix, n words,
+--       these: names and values of its further fields, requestId first.
 -- Returns {'ok' ('much' when the tenant's stream is to be trimmed), lease end, for each event
 --       '<locator> [<webhook> <version> <how>]…', …}, how being l
 --       (leased to the caller), w (waits, due now), o (its queue is full) or s (it is suspended), or
@@ -22,8 +22,8 @@ local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local max_bytes = tonumber(ARGV[7])
 local idem, body_hash = ARGV[8], sub(ARGV[9], 1, 64)
-local max_webhooks, nfull = tonumber(ARGV[13]), tonumber(ARGV[14])
-local first, last = 15 + nfull, #ARGV
+local max_webhooks, leases_each, nrooms = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
+local first, last = 16 + 2 * nrooms, #ARGV
 local LOOKUPS_MAX = 3072 -- of patterns
 local LOADS_MAX = 20000 -- of their members
 local GATHERED_MAX = 2000 -- deliveries, when there are several requests
@@ -182,9 +182,9 @@ end
 
 local now = now_ms()
 local leased, waiting = lease_score(now + lease_ms), wait_score(now)
-local full = {}
-for i = 1, nfull do
-	full[ARGV[14 + i]] = true
+local leases = {}
+for i = 16, 15 + 2 * nrooms, 2 do
+	leases[ARGV[i]] = tonumber(ARGV[i + 1])
 end
 for i = 1, #hooks do
 	local hook = hooks[i]
@@ -192,9 +192,10 @@ for i = 1, #hooks do
 		hook.room = 0
 	else
 		hook.room = max_pending - call('ZCARD', p .. 'q:' .. hook.webhook)
-		if not full[hook.webhook] and budget >= hook.load then
+		hook.leases = math.min(leases[hook.webhook] or leases_each, hook.load, budget)
+		budget = budget - hook.leases
+		if hook.leases > 0 then
 			hook.how, hook.score = ' l', leased
-			budget = budget - hook.load
 		else
 			hook.how, hook.score = ' w', waiting
 		end
@@ -299,12 +300,13 @@ local function queue(hook, locator)
 	hook.n = n + 2
 end
 
--- What becomes of each event of such a list, in words; nil when some queue is full or suspended.
+-- What becomes of each event of such a list, in words; nil when some queue is full or suspended, or
+-- only some of them are leased.
 local function fate_of(list)
 	local words = {}
 	for j = 1, #list do
 		local hook = list[j]
-		if hook.room < hook.load then
+		if hook.room < hook.load or hook.leases > 0 and hook.leases < hook.load then
 			return nil
 		end
 		words[j] = hook.text .. hook.how
@@ -321,6 +323,10 @@ local function deliver(list, locator, i, request)
 		if hook.room > 0 then
 			hook.room = hook.room - 1
 			queue(hook, locator)
+			hook.leases = hook.leases - 1
+			if hook.leases == 0 then
+				hook.how, hook.score = ' w', waiting
+			end
 		else
 			how = refuse(hook, locator, i, request)
 		end
@@ -379,7 +385,7 @@ for i = 1, #hooks do
 	local hook = hooks[i]
 	if hook.members[1] then
 		plain_call('ZADD', p .. 'q:' .. hook.webhook, unpack(hook.members))
-		wakes[#wakes + 1] = hook.members[1]
+		wakes[#wakes + 1] = hook.members[hook.n - 1] -- those that wait stand behind the leased
 		wakes[#wakes + 1] = hook.webhook
 		if #wakes > 2000 then
 			call('ZADD', p .. 'due', unpack(wakes))

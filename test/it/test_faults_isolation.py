@@ -17,6 +17,15 @@ from load import Load, has_sanitizers, metric, peak_mb
 from receivers import Answer, Reset
 
 
+def inflight(evhookd):
+    return metric(evhookd, 'evhookd_deliveries_held{state="inflight"}')
+
+
+def hanging(tenant, url, count, **options):
+    """So many webhooks whose endpoint does not answer, for events of the type bad."""
+    return [tenant.create(url, eventTypes=["bad"], **options) for _ in range(count)]
+
+
 def test_tarpits_and_refusing_endpoints_do_not_delay_others(alone, receiver, event):
     """What fills queues and memory for 40 endpoints that never answer is not in anybody's way."""
     release = event()
@@ -36,7 +45,7 @@ def test_tarpits_and_refusing_endpoints_do_not_delay_others(alone, receiver, eve
         bad.publish_many(200, "bad")
     same, other = bad.create(sink.url(), eventTypes=["good"]), Tenant(evhookd.client())
     there = other.create(sink.url(), eventTypes=["good"])
-    until(lambda: metric(evhookd, 'evhookd_deliveries_held{state="inflight"}') >= 40, "tarpits hold places")
+    until(lambda: inflight(evhookd) >= 40, "tarpits hold places")
     good = []
     for _ in range(20):
         good += [bad.publish("good")["locator"], other.publish("good")["locator"]]
@@ -48,7 +57,7 @@ def test_tarpits_and_refusing_endpoints_do_not_delay_others(alone, receiver, eve
     assert metric(evhookd, "evhookd_deliveries_held") <= 8192
 
 
-def test_retries_are_claimed_while_tarpits_fill_the_memory(alone, receiver, event):
+def test_retries_are_claimed_while_tarpits_hold_their_share(alone, receiver, event):
     """Claims, too, go on: a delivery that has to be claimed is not behind those that wait."""
     release = event()
     tarpit, sink = receiver(default=Answer(after=release)), receiver(Answer(500))
@@ -63,7 +72,7 @@ def test_retries_are_claimed_while_tarpits_fill_the_memory(alone, receiver, even
     for _ in range(30):
         bad.create(tarpit.url())
     bad.publish_many(100)
-    until(lambda: metric(evhookd, "evhookd_deliveries_held") >= 600, "they fill the memory")
+    until(lambda: inflight(evhookd) >= 75, "they have all the places that they may have")
     good.create(
         sink.url(),
         failureHandling={
@@ -74,6 +83,67 @@ def test_retries_are_claimed_while_tarpits_fill_the_memory(alone, receiver, even
     locator = good.publish()["locator"]
     sink.wait_for(2, 7)
     assert sink.ids() == [locator, locator]
+
+
+def test_two_tenants_do_not_hold_all_places(alone, receiver, event):
+    """Each takes no more than three quarters of what is left: whoever comes next finds some."""
+    release = event()
+    evhookd = alone(delivery_concurrency=16, delivery_timeout="30s", lease="61s", drain_timeout="0s")
+    for places in (12, 15):
+        tarpit, tenant = receiver(default=Answer(after=release)), Tenant(evhookd.client())
+        hanging(tenant, tarpit.url(), 2)
+        tenant.publish_many(20, "bad")
+        until(lambda: inflight(evhookd) == places, lambda: f"{places} places: {inflight(evhookd)}")
+    sink, good = receiver(), Tenant(evhookd.client())
+    good.create(sink.url())
+    sink.wait_for_events(good.publish_many(10), 5)
+
+
+def test_a_large_event_for_many_hanging_webhooks_counts_once(alone, receiver, event):
+    """What waits in memory shares its body; counted for each webhook, 400 leave nobody any room."""
+    release = event()
+    evhookd = alone(delivery_timeout="30s", lease="61s", drain_timeout="0s", log_level="info")
+    tarpit, sink = receiver(default=Answer(after=release)), receiver()
+    bad, good = Tenant(evhookd.client()), Tenant(evhookd.client())
+    hanging(bad, tarpit.url(), 400)
+    bad.publish("bad", {"pad": "x" * 200_000})
+    tarpit.wait(lambda requests: len(requests) >= 100, "they have it", 20)
+    good.create(sink.url())
+    sink.wait_for_events([good.publish()["locator"] for _ in range(10)], 5)
+
+
+def test_what_is_claimed_is_started(alone, receiver, event):
+    """Claims ask for what there is room for: for webhooks, and for tenants."""
+    release = event()
+    tarpit = receiver(default=Answer(after=release))
+    evhookd = alone(delivery_timeout="1s", lease="8s", delivery_concurrency=60, drain_timeout="0s", log_level="warn")
+    tenants = [Tenant(evhookd.client()) for _ in range(2)]
+    for tenant in tenants:
+        hanging(tenant, tarpit.url(), 10)
+        tenant.publish_many(100, "bad")
+    claimed = functools.partial(metric, evhookd, "evhookd_deliveries_claimed_total")
+    released = functools.partial(metric, evhookd, "evhookd_deliveries_released_total")
+    until(lambda: metric(evhookd, "evhookd_deliveries_failed_total") >= 100, "their caps have shrunk", 20)
+    claims, releases = claimed(), released()
+    until(lambda: claimed() >= claims + 100, lambda: f"{claimed()} claims after {claims}", 30)
+    assert released() - releases <= (claimed() - claims) / 10
+
+
+def test_what_has_no_place_here_goes_to_an_idle_instance(new_redis, new_evhookd, receiver, event):
+    """Its tenant has its share of places at the one that took the events in; nothing waits there."""
+    release, redis = event(), new_redis()
+    tarpit, sink = receiver(default=Answer(after=release)), receiver()
+    options = {"delivery_concurrency": 8, "delivery_timeout": "30s", "lease": "61s", "drain_timeout": "0s"}
+    busy = new_evhookd(redis=redis, **options)
+    tenant = Tenant(busy.client())
+    hanging(tenant, tarpit.url(), 1)
+    tenant.create(sink.url(), eventTypes=["good"])
+    tenant.publish_many(8, "bad")
+    until(lambda: inflight(busy) == 6, "its share is taken")
+    idle = new_evhookd(redis=redis, **options)
+    sink.wait_for_events(tenant.publish_many(20, "good"), 10)
+    assert metric(busy, "evhookd_deliveries_held") <= 8
+    assert metric(idle, "evhookd_deliveries_claimed_total") >= 20
 
 
 def test_an_endpoint_that_cannot_be_reached_is_left_alone_until_it_can(alone, receiver):
