@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "store/diverted.h"
-#include "store/event_text.h"
+#include "store/diverted_text.h"
 #include "store/store_internal.h"
 
 struct diverted_op {
@@ -47,71 +47,19 @@ diverted_cmd(const struct diverted_op *op, const char *script)
 
 /* --- reading --- */
 
-/* A record in Redis and what its texts are borrowed from. */
-struct diverted_text {
-	struct json_doc doc;
-	struct event_text event;
-};
-
-static const char *
-diverted_string(const struct json *root, const char *key)
-{
-	const struct json *value = json_get(root, key);
-
-	return value != NULL && value->type == JSON_STRING ? value->str : "";
-}
-
-/* The record, which may end with a copy of the event: apart, it is not deeper than the event was.
- */
-static int
-diverted_read_record(
-    struct diverted_row *row, struct diverted_text *text, char *record, char **copy, size_t *len)
-{
-	static const char name[] = ",\"event\":";
-	struct json_error error;
-	const struct json *root, *value;
-	char *at = strstr(record, name);
-
-	if (at != NULL && *len > 0) {
-		*copy = at + sizeof name - 1;
-		*len -= (size_t)(*copy - record) + 1;
-		(*copy)[*len] = '\0';
-		*at = '}';
-		at[1] = '\0';
-	}
-	if (json_parse(&text->doc, record, strlen(record), 1, &error) != 0 ||
-	    text->doc.root->type != JSON_OBJECT)
-		return -1;
-	root = text->doc.root;
-	row->failure_trigger = diverted_string(root, "failureTrigger");
-	row->failure_message = diverted_string(root, "failureMessage");
-	value = json_get(root, "failureTimestamp");
-	if (value == NULL || json_int(value, &row->failure_timestamp) != 0)
-		return -1;
-	value = json_get(root, "attempts");
-	return value != NULL ? json_int(value, &row->attempts) : -1;
-}
-
 /* Three elements of the reply: locator, record, event. */
 static int
 diverted_read(struct diverted_row *row, struct diverted_text *text, const redisReply *const *from)
 {
-	char *event = from[2]->str;
-	size_t len = from[1]->len;
 	struct ulid locator;
 
 	for (int i = 0; i < 3; i++)
 		if (from[i]->type != REDIS_REPLY_STRING)
 			return -1;
-	if (ulid_parse(&locator, from[0]->str, from[0]->len) != 0 ||
-	    diverted_read_record(row, text, from[1]->str, &event, &len) != 0)
+	if (ulid_parse(&locator, from[0]->str, from[0]->len) != 0)
 		return -1;
-	if (event == from[2]->str)
-		len = from[2]->len;
-	if (event_text_read(&text->event, &locator, event, len) != 0)
-		return -1;
-	row->event = text->event.parts;
-	return 0;
+	return diverted_text_read(
+	    text, row, &locator, from[1]->str, from[1]->len, from[2]->str, from[2]->len);
 }
 
 static void
@@ -146,8 +94,7 @@ diverted_on_list(void *arg, enum answer answer, const redisReply *reply)
 	}
 	op->fn.list(op->arg, err, rows, n, err == STORE_OK && reply_is(reply, 0, "1"));
 	for (size_t i = 0; i < most; i++) {
-		event_text_clear(&texts[i].event);
-		json_doc_clear(&texts[i].doc);
+		diverted_text_clear(&texts[i]);
 	}
 	free(texts);
 	free(rows);

@@ -44,6 +44,8 @@ t_parent_invalid(void **state)
 	    "00-" TRACE "_" SPAN "-01",
 	    "00-" TRACE "-" SPAN "_01",
 	    "01-" TRACE "-" SPAN "-01.more",
+	    "01-" TRACE "-" SPAN "-01-caf\xe9",
+	    "01-" TRACE "-" SPAN "-01-a\tb",
 	    " 00-" TRACE "-" SPAN "-01",
 	    "0-" TRACE "-" SPAN "-01x",
 	};
