@@ -167,17 +167,15 @@ def test_one_of_evhookds_own_listeners_is_refused_as_an_address(server, tenant, 
     assert response.fields() == ["endpoint.url"]
 
 
-@pytest.mark.parametrize("listener", ["lock", "admin_lock"])
-def test_one_of_evhookds_own_listeners_is_refused_at_connect(alone, name_server, listener):
+def test_one_of_evhookds_own_listeners_is_refused_at_connect(alone, name_server):
     """A listener of the test's own shares the port: of 32 connections it would get some."""
     dns = name_server({"myself.example.test": ["127.0.0.1"]})
     server = alone(dns=dns.address)
-    port = getattr(server, listener).port
     tenant = Tenant(server.client())
-    webhook = tenant.create(f"http://myself.example.test:{port}/")
+    webhook = tenant.create(f"http://myself.example.test:{server.port}/")
     with socket.socket() as trap:
         trap.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        trap.bind(("127.0.0.1", port))
+        trap.bind(("127.0.0.1", server.port))
         trap.listen(64)
         trap.setblocking(False)
         tenant.publish_many(32)
@@ -185,3 +183,14 @@ def test_one_of_evhookds_own_listeners_is_refused_at_connect(alone, name_server,
         with pytest.raises(BlockingIOError):
             trap.accept()
     assert dns.queries
+
+
+def test_the_admin_listener_is_refused_at_connect(alone, name_server):
+    dns = name_server({"myself.example.test": ["127.0.0.1"]})
+    server = alone(dns=dns.address)
+    tenant = Tenant(server.client())
+    webhook = tenant.create(f"http://myself.example.test:{server.admin_lock.port}/readyz")
+    tenant.publish()
+    (attempt,) = until_outcomes(tenant, webhook, "failed")
+    assert attempt["failureMessage"] == "an address of host myself.example.test is not allowed"
+    assert server.log_lines("endpoint not allowed", "own listeners")
