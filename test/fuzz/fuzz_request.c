@@ -52,9 +52,10 @@ fuzz_open_http(void)
 /* The outbound side is real, but nothing may be sent to any address by the egress rules. */
 /* Deliveries are never behind. */
 static void
-fuzz_on_pace(void *arg, struct pace_load *load)
+fuzz_on_pace(void *arg, const struct uuid *tenant, struct pace_load *load)
 {
 	(void)arg;
+	(void)tenant;
 	*load = (struct pace_load){0};
 }
 
