@@ -7,13 +7,14 @@
 
 #define PAGE_COUNT 100
 
-/* The items of a page; NULL when there are none.  *last says whether the list ends here. */
+/* The items of a page; NULL when there are none.  *last says whether the list ends here: a page may
+ * be shorter than was asked for, as it is bounded by its bytes too. */
 static const struct json *
-pages_items(const struct api_pages *pages, const struct json *root, int64_t wanted, bool *last)
+pages_items(const struct api_pages *pages, const struct json *root, bool *last)
 {
 	const struct json *items = root, *completed;
 
-	*last = true;
+	*last = pages->key != NULL; /* of a bare array, an empty page tells */
 	if (pages->key != NULL) {
 		if (root == NULL || root->type != JSON_OBJECT)
 			return NULL;
@@ -25,8 +26,6 @@ pages_items(const struct api_pages *pages, const struct json *root, int64_t want
 		*last = true;
 		return NULL;
 	}
-	if (pages->key == NULL)
-		*last = (int64_t)items->count < wanted;
 	return items->child;
 }
 
@@ -48,7 +47,7 @@ api_each(struct ctl *ctl, struct buf *path, struct api_pages *pages, api_item_fn
 		api_query_int(path, "count", wanted);
 		code = api_call(ctl, "GET", path, NULL, NULL, &answer);
 		if (code == CTL_OK)
-			item = pages_items(pages, answer.doc.root, wanted, &last);
+			item = pages_items(pages, answer.doc.root, &last);
 		for (; item != NULL && code == CTL_OK; item = item->next) {
 			code = fn(arg, item);
 			pages->offset++;

@@ -65,16 +65,15 @@ attempts_on_list(
 		app_problem_store(call, err, "webhook");
 		return;
 	}
-	json_open(body, '{');
-	json_key(body, "listCompleted");
-	json_add_bool(body, completed);
-	json_key(body, "items");
 	json_open(body, '[');
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (body->len >= APP_PAGE_BYTES) {
+			completed = false;
+			break;
+		}
 		attempts_write(body, &rows[i]);
-	json_close(body, ']');
-	json_close(body, '}');
-	call_reply(call, 200);
+	}
+	app_reply_page(call, completed);
 }
 
 static bool

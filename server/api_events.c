@@ -11,8 +11,6 @@
 
 #define PAGE_SIZE_DEFAULT 100
 #define PAGE_SIZE_MAX 1000
-/* Of the events that share a requestId; never less than one request can bring. */
-#define REQUEST_BYTES_MAX (8 * 1024 * 1024)
 
 /* --- GET …/events/{locator} --- */
 
@@ -63,10 +61,10 @@ event_on_request(void *arg, enum store_err err, const struct event_parts *const 
 void
 api_event_by_request(struct call *call)
 {
-	int64_t most = call->app->config->max_body;
+	int64_t most = call->app->config->max_body; /* no request brings more */
 
-	if (most < REQUEST_BYTES_MAX)
-		most = REQUEST_BYTES_MAX;
+	if (most < APP_PAGE_BYTES)
+		most = APP_PAGE_BYTES;
 	events_by_request(
 	    call->app->store, &call->tenant, &call->locator[0], most, event_on_request, call);
 }

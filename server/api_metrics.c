@@ -59,6 +59,12 @@ metrics_of_api(struct buf *out, const struct app *app)
 	prom_family(out, "gauge", "evhookd_http_bodies_bytes",
 	    "Memory given to bodies of API requests under way.");
 	prom_sample(out, "evhookd_http_bodies_bytes", NULL, http.body_bytes);
+	prom_family(out, "gauge", "evhookd_http_unsent_bytes",
+	    "Answers of the API that wait for their clients to take them.");
+	prom_sample(out, "evhookd_http_unsent_bytes", NULL, http.unsent_bytes);
+	prom_counter(out, "evhookd_http_given_up_total",
+	    "Answers that clients did not take in time, or that were given up to make room.",
+	    http.given_up);
 	prom_counter(out, "evhookd_auth_verified_total",
 	    "Tokens whose signature was checked and good; those still remembered are not checked.",
 	    auth.verified);

@@ -6,7 +6,7 @@
 #include "server/app.h"
 #include "store/webhooks.h"
 
-#define LIST_STEP 100 /* webhooks that are read at once */
+#define LIST_STEP 20 /* webhooks that are read at once: some milliseconds if they are large */
 #define LIST_COUNT_MAX 1000
 
 struct list_flow {
@@ -135,25 +135,6 @@ list_write_item(struct list_flow *flow, const struct webhook_row *row)
 }
 
 static void
-list_finish(struct list_flow *flow)
-{
-	struct call *call = flow->call;
-	struct buf *body = call_body(call);
-	struct buf items = *body;
-
-	json_close(&items, ']');
-	*body = (struct buf){.secret = items.secret};
-	json_open(body, '{');
-	json_key(body, "listCompleted");
-	json_add_bool(body, flow->completed);
-	json_key(body, "items");
-	json_add_raw(body, items.data, items.len);
-	json_close(body, '}');
-	buf_clear(&items);
-	call_reply(call, 200);
-}
-
-static void
 list_on_page(
     void *arg, enum store_err err, struct webhook_row *rows, size_t n, const struct ulid *last)
 {
@@ -168,17 +149,17 @@ list_on_page(
 			continue;
 		if (flow->offset > 0) {
 			flow->offset--;
-		} else if (flow->count > 0) {
+		} else if (flow->count > 0 && call_body(flow->call)->len < APP_PAGE_BYTES) {
 			flow->count--;
 			list_write_item(flow, &rows[i]);
 		} else {
-			flow->completed = false; /* one more than was asked for */
-			list_finish(flow);
+			flow->completed = false; /* one more than was asked for, or fits */
+			app_reply_page(flow->call, flow->completed);
 			return;
 		}
 	}
 	if (last->s[0] == '\0')
-		list_finish(flow);
+		app_reply_page(flow->call, flow->completed);
 	else
 		list_read(flow, last);
 }

@@ -78,6 +78,24 @@ app_admit_admin(struct call *call)
 }
 
 void
+app_reply_page(struct call *call, bool completed)
+{
+	struct buf *body = call_body(call);
+	struct buf items = *body;
+
+	json_close(&items, ']');
+	*body = (struct buf){.secret = items.secret};
+	json_open(body, '{');
+	json_key(body, "listCompleted");
+	json_add_bool(body, completed);
+	json_key(body, "items");
+	json_add_raw(body, items.data, items.len);
+	json_close(body, '}');
+	buf_clear(&items);
+	call_reply(call, 200);
+}
+
+void
 app_problem_store(struct call *call, enum store_err err, const char *what)
 {
 	switch (err) {

@@ -15,6 +15,9 @@
 #include "store/store.h"
 #include "store/trimmer.h"
 
+/* A page ends behind the item that made it so long, though there be more. */
+#define APP_PAGE_BYTES (1024 * 1024)
+
 struct app {
 	const struct config *config;
 	struct event_base *base;
@@ -50,6 +53,8 @@ int app_step_body(
  * address, whose routes need none. */
 bool app_admit_api(struct call *call);
 bool app_admit_admin(struct call *call);
+/* Answers with the items that the body holds, '[' before them, as a page of a list. */
+void app_reply_page(struct call *call, bool completed);
 /* Answers for what the store said: 404, 409, 412, 503.  `what` is "webhook", "event". */
 void app_problem_store(struct call *call, enum store_err err, const char *what);
 

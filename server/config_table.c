@@ -43,7 +43,7 @@ const struct config_option config_table[] = {
 	{ NULL, "max-bodies", CONFIG_SIZE, "SIZE", "256M",
 	    "for all bodies under way; a tenant has a quarter", AT(max_bodies), K, 1024 * 1024 * M, 0 },
 	{ NULL, "request-timeout", CONFIG_TIME, "TIME", "30s",
-	    "for a whole request to arrive", AT(request_timeout_ms), 100, HOURS(1), 0 },
+	    "for a whole request, and a whole answer", AT(request_timeout_ms), 100, HOURS(1), 0 },
 
 	{ "Storage", "redis", CONFIG_REDIS, "URI", NULL,
 	    "redis://[user:pass@]host:port/db or unix:///path", AT(redis), 0, 0, CONFIG_SECRET },

@@ -35,7 +35,7 @@ http_limit_ms(const struct http *http, enum http_state state)
 	case HTTP_FRESH:
 	case HTTP_SKIPPING:
 	case HTTP_READING:
-	case HTTP_WRITING: /* without any progress */
+	case HTTP_WRITING: /* all of the answer */
 		return http->opts.request_timeout_ms;
 	case HTTP_IDLE:
 		return http->opts.idle_timeout_ms;
@@ -87,6 +87,8 @@ http_enter(struct http_conn *conn, enum http_state state)
 		conn->headless = true;
 		TAILQ_INSERT_TAIL(&http->headless, conn, headless_link);
 	}
+	if (state != HTTP_WRITING)
+		http_count_unsent(conn, 0);
 	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
 	TAILQ_INSERT_TAIL(&http->conns[state], conn, link);
 	conn->state = state;
@@ -98,12 +100,9 @@ http_enter(struct http_conn *conn, enum http_state state)
 static void
 http_expire(struct http_conn *conn)
 {
-	size_t unsent = conn->out.len - conn->out_at;
-
-	if (conn->state == HTTP_WRITING && unsent < conn->unsent) {
-		conn->unsent = unsent;
-		http_enter(conn, HTTP_WRITING);
-	} else if (conn->state == HTTP_READING) {
+	if (conn->state == HTTP_WRITING)
+		conn->http->stats.given_up++;
+	if (conn->state == HTTP_READING) {
 		http_conn_refuse(conn, 408, "the request did not arrive in time", 0);
 	} else {
 		http_conn_free(conn);

@@ -21,13 +21,14 @@ struct http_opts {
 	struct traffic *traffic; /* borrowed; counts the answers; NULL: nobody does */
 	size_t max_body;
 	size_t max_bodies; /* bytes of all that are under way; at least max_body */
+	size_t max_unsent; /* bytes of answers that wait for their clients to take them */
 	size_t max_header;
 	/* The places.  When all are taken, the longest idle connection goes for a new one. */
 	size_t max_connections;
 	size_t max_client_connections; /* from one address; 0: no cap */
 	bool share_ports;              /* with other processes (SO_REUSEPORT) */
 	bool held;                     /* nothing is accepted before http_accept() */
-	int64_t request_timeout_ms;    /* a whole request, head and body */
+	int64_t request_timeout_ms;    /* a whole request, head and body; and a whole answer */
 	int64_t idle_timeout_ms;
 	/* Both answer the call themselves and return false to refuse; NULL lets all pass. */
 	bool (*admit)(struct call *call);  /* the token: after routing, before the path's values */
@@ -65,16 +66,18 @@ enum http_refusal {
 };
 
 struct http_stats {
-	size_t connections; /* open now */
-	size_t fresh;       /* of them: nothing has come yet, */
-	size_t idle;        /* between requests, */
-	size_t reading;     /* a request is coming, */
-	size_t handling;    /* a handler has one, */
-	size_t writing;     /* an answer is on its way */
-	size_t calls;       /* requests without an answer yet */
-	size_t body_bytes;  /* of requests under way */
-	uint64_t accepted;  /* connections */
-	uint64_t evicted;   /* of them: closed for a new one */
+	size_t connections;  /* open now */
+	size_t fresh;        /* of them: nothing has come yet, */
+	size_t idle;         /* between requests, */
+	size_t reading;      /* a request is coming, */
+	size_t handling;     /* a handler has one, */
+	size_t writing;      /* an answer is on its way */
+	size_t calls;        /* requests without an answer yet */
+	size_t body_bytes;   /* of requests under way */
+	size_t unsent_bytes; /* of answers that their clients have not taken yet */
+	uint64_t given_up;   /* answers that they did not take in time, or while there was room */
+	uint64_t accepted;   /* connections */
+	uint64_t evicted;    /* of them: closed for a new one */
 	uint64_t requests;
 	uint64_t refused[HTTP_REFUSALS]; /* requests that reached no handler, and why */
 };

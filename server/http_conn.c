@@ -341,6 +341,7 @@ http_conn_free(struct http_conn *conn)
 	bodies_give_back(http->bodies, &conn->part);
 	http_places_leave_extra(conn);
 	http_has_head(conn);
+	http_count_unsent(conn, 0);
 	TAILQ_REMOVE(&http->conns[conn->state], conn, link);
 	event_del(&conn->event);
 	if (conn->stream.ssl != NULL)

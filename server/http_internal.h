@@ -48,7 +48,7 @@ struct http_conn {
 	size_t in_at;  /* ... read up to here */
 	struct buf out;
 	size_t out_at; /* WRITING: out is sent up to here */
-	size_t unsent; /* WRITING: how much was not at since_ms */
+	size_t unsent; /* WRITING: so much of it is in stats.unsent_bytes */
 	enum http_then then;
 	struct client *client; /* or NULL */
 	struct call call;      /* CALLED: the request that the handler has */
@@ -130,6 +130,8 @@ void http_write(
     struct http_conn *conn, struct buf *head, const struct buf *body, enum http_then then);
 /* Goes on with what is left. */
 void http_write_more(struct http_conn *conn);
+/* So many bytes of the connection's answer wait now. */
+void http_count_unsent(struct http_conn *conn, size_t unsent);
 /* The status line, and what every head has; the caller ends it. */
 void http_write_head(struct http *http, struct buf *head, int status, const char *phrase);
 /* Nothing more is sent; what comes is thrown away, until the client ends it, for a moment. */

@@ -139,6 +139,29 @@ http_write_pieces(struct http_conn *conn, struct iovec *pieces, size_t n)
 }
 
 void
+http_count_unsent(struct http_conn *conn, size_t unsent)
+{
+	conn->http->stats.unsent_bytes += unsent - conn->unsent;
+	conn->unsent = unsent;
+}
+
+/* Gives up the answers that have waited longest when all that wait are too much: their clients do
+ * not take them. */
+static void
+http_make_room(const struct http_conn *conn)
+{
+	struct http *http = conn->http;
+	struct http_conn *slow;
+
+	while (http->stats.unsent_bytes > http->opts.max_unsent &&
+	       (slow = TAILQ_FIRST(&http->conns[HTTP_WRITING])) != conn) {
+		http->stats.given_up++;
+		buf_clear(&slow->out);
+		http_end(slow);
+	}
+}
+
+void
 http_write(struct http_conn *conn, struct buf *head, const struct buf *body, enum http_then then)
 {
 	struct iovec pieces[2] = {{head->data, head->len}, {NULL, 0}};
@@ -163,9 +186,10 @@ http_write(struct http_conn *conn, struct buf *head, const struct buf *body, enu
 	for (size_t i = 0; i < 2; i++)
 		buf_add(&conn->out, pieces[i].iov_base, pieces[i].iov_len);
 	conn->out_at = 0;
-	conn->unsent = conn->out.len;
 	http_enter(conn, HTTP_WRITING);
+	http_count_unsent(conn, conn->out.len);
 	http_watch(conn, EV_WRITE);
+	http_make_room(conn);
 }
 
 void
@@ -179,6 +203,7 @@ http_write_more(struct http_conn *conn)
 		return;
 	}
 	conn->out_at += (size_t)done;
+	http_count_unsent(conn, conn->out.len - conn->out_at);
 	if (conn->out_at < conn->out.len)
 		return;
 	if (conn->out.cap > HTTP_OUT_KEPT)

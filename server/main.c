@@ -35,6 +35,7 @@
 	100 /* most bodies come with the head; Nagle's take 40 ms and a round trip */
 #define POOL_IDLE_MS 60000
 #define POOL_AGE_MS 60000
+#define UNSENT_MAX ((size_t)64 * 1024 * 1024)
 #define POOL_IDLE_MAX 4096
 
 struct server {
@@ -354,6 +355,7 @@ server_open_http(struct server *server)
 	    .traffic = &app->traffic,
 	    .max_body = (size_t)config->max_body,
 	    .max_bodies = (size_t)config->max_bodies,
+	    .max_unsent = UNSENT_MAX,
 	    .max_header = (size_t)config->max_header,
 	    .max_connections = server->files.inbound,
 	    .max_client_connections = server_client_connections(server),

@@ -3,7 +3,7 @@
 --       entries looked at at most, XRANGE or XREVRANGE (then from is the later one).
 -- Returns {id of the last entry looked at ('' for none), '1' when there are more, entries…}.  Entries
 -- beyond so many bytes, returned or only looked at, are left for the next page.
-local BYTES_MAX = 8 * 1024 * 1024
+local BYTES_MAX = 1024 * 1024
 local LOOKED_MAX = 32 * 1024 * 1024
 local CHUNK = 16 -- read at once: each may be large
 local events = p .. 'ev:' .. ARGV[1]

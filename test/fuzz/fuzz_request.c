@@ -33,6 +33,7 @@ fuzz_open_http(void)
 	    .app = &fuzz_app,
 	    .max_body = MAX_BODY,
 	    .max_bodies = MAX_BODY,
+	    .max_unsent = SIZE_MAX,
 	    .max_header = MAX_HEADER,
 	    .max_connections = 100,
 	    .request_timeout_ms = TIMEOUT_MS,

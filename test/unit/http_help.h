@@ -29,6 +29,8 @@
 #include "server/route.h"
 
 #define MAX_BODY 1000
+#define HUGE_BYTES (12 * 1000 * 1000) /* more than a socket takes unread */
+#define MAX_UNSENT (20 * 1000 * 1000)
 #define UUID "0190a5e2-0b4e-7cc1-8d5c-2f0f8b8f3a11"
 #define HOST "Host: test\r\n"
 #define POST(path, headers, body) "POST " path " HTTP/1.1\r\n" HOST headers "\r\n" body
@@ -53,6 +55,15 @@ handle_big(struct call *call)
 
 	for (i = 0; i < 400000; i++)
 		buf_adds(call_body(call), "0123456789");
+	call_reply(call, 200);
+}
+
+static inline void
+handle_huge(struct call *call)
+{
+	for (size_t i = 0; i < HUGE_BYTES / 100; i++)
+		buf_adds(call_body(call), "01234567890123456789012345678901234567890123456789"
+					  "01234567890123456789012345678901234567890123456789");
 	call_reply(call, 200);
 }
 
@@ -112,6 +123,7 @@ const struct route routes[] = {
     {"DELETE", "/hello", handle_empty, NULL, {NULL}, false},
     {"GET", "/guarded", handle_hello, "x", {NULL}, false},
     {"GET", "/big", handle_big, NULL, {NULL}, false},
+    {"GET", "/huge", handle_huge, NULL, {NULL}, false},
     {"POST", "/echo", handle_echo, NULL, {NULL}, true},
     {"POST", "/quiet", handle_empty, NULL, {NULL}, false},
     {"GET", "/hold", handle_hold, NULL, {NULL}, false},
@@ -190,6 +202,7 @@ start_held(size_t max_connections, int64_t request_ms, int64_t idle_ms, bool is_
 {
 	struct http_opts opts = {.max_body = MAX_BODY,
 	    .max_bodies = 100 * MAX_BODY,
+	    .max_unsent = MAX_UNSENT,
 	    .max_header = 4096,
 	    .max_connections = max_connections,
 	    .held = is_held,

@@ -132,6 +132,85 @@ client_reset(struct client *client)
 	client_close(client);
 }
 
+static bool
+has_given_up(void *arg)
+{
+	struct http_stats stats;
+
+	(void)arg;
+	http_stats(http, &stats);
+	assert_true(stats.unsent_bytes <= MAX_UNSENT);
+	return stats.given_up > 0;
+}
+
+static void
+on_sip(evutil_socket_t fd, short what, void *arg)
+{
+	char some[2000];
+
+	(void)fd;
+	(void)what;
+	(void)!recv(
+	    bufferevent_getfd(((struct client *)arg)->bev), some, sizeof some, MSG_DONTWAIT);
+}
+
+/* A client that takes a little now and then has no more time for that. */
+static void
+test_slow_reader(void **state)
+{
+	struct timeval tv = {.tv_usec = 10000};
+	struct client client;
+	struct http_stats stats;
+	struct event *sip;
+
+	(void)state;
+	start(10, 300, LONG_MS);
+	client_open(&client);
+	bufferevent_disable(client.bev, EV_READ);
+	client_send(&client, "GET /huge HTTP/1.1\r\n" HOST "\r\n");
+	sip = event_new(base, -1, EV_PERSIST, on_sip, &client);
+	event_add(sip, &tv);
+	turn_until(has_given_up, NULL);
+	event_free(sip);
+	http_stats(http, &stats);
+	assert_int_equal(stats.given_up, 1);
+	assert_int_equal(stats.unsent_bytes, 0);
+	assert_int_equal(stats.connections, 0);
+	client_close(&client);
+	stop();
+}
+
+/* When clients do not take what they asked for, the one that has been at it longest makes room. */
+static void
+test_room_for_answers(void **state)
+{
+	struct client idle[6], reader;
+	struct http_stats stats;
+	struct answer answer;
+	size_t i;
+
+	(void)state;
+	start(10, LONG_MS, LONG_MS);
+	for (i = 0; i < 6; i++) {
+		client_open(&idle[i]);
+		bufferevent_disable(idle[i].bev, EV_READ);
+		client_send(&idle[i], "GET /huge HTTP/1.1\r\n" HOST "\r\n");
+	}
+	turn_until(has_given_up, NULL);
+	client_open(&reader);
+	client_send(&reader, "GET /huge HTTP/1.1\r\n" HOST "\r\n");
+	client_read(&reader, &answer, true);
+	assert_int_equal(answer.len, HUGE_BYTES);
+	answer_clear(&answer);
+	http_stats(http, &stats);
+	assert_true(stats.given_up > 0 && stats.given_up < 6);
+	assert_true(stats.unsent_bytes <= MAX_UNSENT);
+	client_close(&reader);
+	for (i = 0; i < 6; i++)
+		client_close(&idle[i]);
+	stop();
+}
+
 static void
 test_client_gone_while_held(void **state)
 {
@@ -524,6 +603,8 @@ main(void)
 	    cmocka_unit_test(test_dripping_request),
 	    cmocka_unit_test(test_idle),
 	    cmocka_unit_test(test_stuck_reader),
+	    cmocka_unit_test(test_slow_reader),
+	    cmocka_unit_test(test_room_for_answers),
 	    cmocka_unit_test(test_client_gone_while_held),
 	    cmocka_unit_test(test_drain),
 	    cmocka_unit_test(test_drain_with_requests_under_way),
