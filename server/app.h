@@ -28,6 +28,7 @@ struct app {
 	struct trimmer *trimmer;
 	struct tls_server *tls; /* NULL without --tls-cert */
 	struct secretbox *secrets;
+	char *redis_password; /* of --redis-password-file; NULL without */
 	struct pace *pace;
 	struct http *http;
 	struct http *admin;

@@ -20,6 +20,7 @@
 #include "server/config_table.h"
 #include "server/config_value.h"
 #include "server/credentials.h"
+#include "store/redisuri.h"
 
 #define ENV_PREFIX "EVHOOK_"
 #define ENV_TEST_PREFIX "EVHOOK_TEST_" /* the test suite's own */
@@ -247,6 +248,26 @@ config_is_loopback(const char *text)
 	return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+/* One password, and a place for it. */
+static int
+config_check_password(const struct config *config, struct buf *why)
+{
+	struct redisuri uri;
+	bool has_password;
+
+	if (config->redis == NULL) {
+		buf_adds(why, "--redis-password-file: needs --redis too");
+		return -1;
+	}
+	redisuri_parse(&uri, config->redis);
+	has_password = uri.password != NULL;
+	redisuri_clear(&uri);
+	if (!has_password)
+		return 0;
+	buf_adds(why, "--redis-password-file: --redis has a password too");
+	return -1;
+}
+
 static int
 config_check_files(struct config_reader *reader)
 {
@@ -258,6 +279,8 @@ config_check_files(struct config_reader *reader)
 							: "--tls-key: needs --tls-cert too");
 		return -1;
 	}
+	if (config->redis_password_file && config_check_password(config, &reader->why))
+		return -1;
 	if (config->ca_file && access(config->ca_file, R_OK)) {
 		buf_printf(&reader->why, "--ca-file: %s: %s", config->ca_file, strerror(errno));
 		return -1;

@@ -26,6 +26,7 @@ struct config {
 	char *ca_file;  /* NULL: the system's */
 	char *tls_cert; /* NULL: plain HTTP */
 	char *tls_key;
+	char *redis_password_file;
 	struct config_strings secrets_key;
 	struct cidr *allow_egress;
 	size_t nallow_egress;

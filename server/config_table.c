@@ -46,7 +46,10 @@ const struct config_option config_table[] = {
 	    "for a whole request, and a whole answer", AT(request_timeout_ms), 100, HOURS(1), 0 },
 
 	{ "Storage", "redis", CONFIG_REDIS, "URI", NULL,
-	    "redis://[user:pass@]host:port/db or unix:///path", AT(redis), 0, 0, CONFIG_SECRET },
+	    "redis://[user:pass@]host:port/db or unix:///path?db=N", AT(redis), 0, 0,
+	    CONFIG_SECRET },
+	{ NULL, "redis-password-file", CONFIG_STRING, "FILE", NULL,
+	    "the password for it", AT(redis_password_file), 0, 0, 0 },
 	{ NULL, "data-dir", CONFIG_STRING, "DIR", "./evhook-data",
 	    "for the private redis-server", AT(data_dir), 0, 0, 0 },
 	{ NULL, "secrets-key", CONFIG_STRING, "FILE", NULL,

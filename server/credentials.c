@@ -1,11 +1,37 @@
 /* What the server is given in files and may be given anew: certificate and keys. */
 #include "server/credentials.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/keyfile.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "deliver/tls.h"
 #include "server/auth_keys.h"
 #include "server/secrets.h"
+
+static void
+credentials_wipe(char *password)
+{
+	if (password != NULL)
+		mem_wipe(password, strlen(password));
+	free(password);
+}
+
+static int
+credentials_check_password(const struct config *config, char **why)
+{
+	char *password;
+
+	if (config->redis_password_file == NULL)
+		return 0;
+	password = secrets_read_password(config->redis_password_file, why);
+	if (password == NULL)
+		return -1;
+	credentials_wipe(password);
+	return 0;
+}
 
 int
 credentials_check(const struct config *config, char **why)
@@ -22,6 +48,10 @@ credentials_check(const struct config *config, char **why)
 		return -1;
 	}
 	tls_free(endpoints);
+	if (credentials_check_password(config, why) != 0) {
+		secretbox_free(secrets);
+		return -1;
+	}
 	if (config->tls_cert != NULL)
 		tls = tls_server_new(config->tls_cert, config->tls_key, why);
 	if (config->tls_cert == NULL || tls != NULL) {
@@ -41,6 +71,8 @@ credentials_warn(const struct app *app)
 {
 	for (size_t i = 0; i < app->config->secrets_key.n; i++)
 		keyfile_warn("secrets-key", app->config->secrets_key.list[i]);
+	if (app->config->redis_password_file != NULL)
+		keyfile_warn("redis-password-file", app->config->redis_password_file);
 	if (app->tls != NULL)
 		keyfile_warn("tls-key", app->config->tls_key);
 	if (app->tls == NULL || !tls_server_is_expired(app->tls))
@@ -58,6 +90,11 @@ credentials_open(struct app *app, char **why)
 	app->secrets = secrets_read(&config->secrets_key, why);
 	if (app->secrets == NULL)
 		return -1;
+	if (config->redis_password_file != NULL) {
+		app->redis_password = secrets_read_password(config->redis_password_file, why);
+		if (app->redis_password == NULL)
+			return -1;
+	}
 	if (config->tls_cert != NULL) {
 		app->tls = tls_server_new(config->tls_cert, config->tls_key, why);
 		if (app->tls == NULL)
@@ -66,6 +103,23 @@ credentials_open(struct app *app, char **why)
 	credentials_warn(app);
 	app->auth = auth_new(config, why);
 	return app->auth == NULL ? -1 : 0;
+}
+
+/* For the connections to come. */
+static int
+credentials_reload_password(struct app *app, char **why)
+{
+	const char *file = app->config->redis_password_file;
+	char *password = file == NULL ? NULL : secrets_read_password(file, why);
+
+	if (file == NULL)
+		return 0;
+	if (password == NULL)
+		return -1;
+	credentials_wipe(app->redis_password);
+	app->redis_password = password;
+	store_use_password(app->store, password);
+	return 0;
 }
 
 int
@@ -81,6 +135,10 @@ credentials_reload(struct app *app, char **why)
 	secrets = secrets_read(&app->config->secrets_key, why);
 	if (secrets == NULL)
 		return -1;
+	if (credentials_reload_password(app, why) != 0) {
+		secretbox_free(secrets);
+		return -1;
+	}
 	store_use_secrets(app->store, secrets);
 	secretbox_free(app->secrets);
 	app->secrets = secrets;
@@ -94,4 +152,5 @@ credentials_close(struct app *app)
 	auth_free(app->auth);
 	tls_server_free(app->tls);
 	secretbox_free(app->secrets);
+	credentials_wipe(app->redis_password);
 }

@@ -230,6 +230,7 @@ server_open_store(struct server *server)
 	    .base = server->app.base,
 	    .shards = (unsigned)config->shards,
 	    .timeout_ms = config->redis_timeout_ms,
+	    .redis_password = server->app.redis_password,
 	    .redis_wait = config->redis_wait,
 	    .secrets = server->app.secrets,
 	    .on_up = server_on_store_up,
@@ -249,6 +250,7 @@ server_open_store(struct server *server)
 			return server_fail(reason);
 		buf_adds(&uri, "unix://");
 		buf_adds(&uri, embedded_socket(server->embedded));
+		buf_adds(&uri, "?db=0"); /* there may be a ? in the path */
 	} else {
 		buf_adds(&uri, config->redis);
 	}

@@ -1,9 +1,13 @@
-/* The files of --secrets-key: each holds one key. */
+/* The files of --secrets-key, each of which holds one key, and of --redis-password-file. */
 #include "server/secrets.h"
 
+#include <string.h>
+
 #include "base/keyfile.h"
+#include "base/mem.h"
 
 #define SECRETS_FILE_MAX 256 /* a key and white space; more is not a key */
+#define PASSWORD_FILE_MAX 4096
 
 /* Reads a key into the box.  NULL, or what is wrong. */
 static const char *
@@ -35,4 +39,33 @@ secrets_read(const struct config_strings *files, char **why)
 		return NULL;
 	}
 	return box;
+}
+
+char *
+secrets_read_password(const char *file, char **why)
+{
+	struct keyfile text = {0};
+	const char *fault = keyfile_read(&text, file, PASSWORD_FILE_MAX);
+	struct buf line = {0};
+	char *password = NULL;
+	size_t n = text.len;
+
+	if (fault == NULL) {
+		if (n > 0 && text.bytes[n - 1] == '\n')
+			n--;
+		if (n > 0 && text.bytes[n - 1] == '\r')
+			n--;
+		if (n == 0)
+			fault = "is empty";
+		else if (memchr(text.bytes, '\n', n) != NULL || memchr(text.bytes, '\0', n) != NULL)
+			fault = "is not one line of text";
+		else
+			password = xstrndup(text.bytes, n);
+		keyfile_clear(&text);
+	}
+	if (fault != NULL) {
+		buf_printf(&line, "--redis-password-file: %s: %s", file, fault);
+		*why = buf_take(&line, NULL);
+	}
+	return password;
 }

@@ -9,4 +9,8 @@
  * (free()) when one cannot be used.  secretbox_free() it. */
 struct secretbox *secrets_read(const struct config_strings *files, char **why);
 
+/* The password in a file: all of it but a line end.  NULL and *why in one line (free()); wipe it.
+ */
+char *secrets_read_password(const char *file, char **why);
+
 #endif

@@ -183,12 +183,12 @@ redis_authenticate(struct redis *redis)
 	const struct redisuri *uri = redis->opts.uri;
 	struct redis_cmd *cmd;
 
-	if (uri->password != NULL) {
+	if (uri->password != NULL || uri->user != NULL) {
 		cmd = redis_cmd_new();
 		redis_args(cmd, "AUTH");
 		if (uri->user != NULL)
 			redis_args(cmd, uri->user);
-		redis_args(cmd, uri->password);
+		redis_args(cmd, uri->password == NULL ? "" : uri->password);
 		redis_send_setup(redis, cmd, redis_on_auth, redis);
 	}
 	if (uri->db != 0) {

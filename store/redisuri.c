@@ -1,4 +1,4 @@
-/* The URI of a Redis server (the "redis" scheme of the IANA registry, and unix:///path). */
+/* The URI of a Redis server (the "redis" scheme of the IANA registry, and unix:///path?db=N). */
 #include "store/redisuri.h"
 
 #include <arpa/inet.h>
@@ -68,16 +68,20 @@ redisuri_number(const char *s, size_t n, int max)
 	return value;
 }
 
+/* "user", "user:password" or ":password" */
 static const char *
 redisuri_read_user(struct redisuri *uri, const char *s, size_t n)
 {
 	const char *colon = memchr(s, ':', n);
+	size_t len = colon ? (size_t)(colon - s) : n;
 
-	if (!colon)
-		return "names a user without a password (user:password@)";
-	if (colon > s && !(uri->user = redisuri_decode(s, (size_t)(colon - s))))
+	if (!n)
+		return "has an empty user";
+	if (len && !(uri->user = redisuri_decode(s, len)))
 		return "has a broken percent escape in the user";
-	n -= (size_t)(colon + 1 - s);
+	if (!colon)
+		return NULL;
+	n -= len + 1;
 	if (!n)
 		return "has an empty password";
 	if (!(uri->password = redisuri_decode(colon + 1, n)))
@@ -149,17 +153,36 @@ redisuri_read_tcp(struct redisuri *uri, const char *s)
 	return NULL;
 }
 
+/* "db=N", all of it */
+static const char *
+redisuri_read_query(struct redisuri *uri, const char *s)
+{
+	if (strncmp(s, "db=", 3))
+		return "has a query other than ?db=N";
+	uri->db = redisuri_number(s + 3, strlen(s + 3), DB_MAX);
+	return uri->db < 0 ? "has a database that is not a number" : NULL;
+}
+
+/* "[user:pass@]/path[?db=N]" */
 static const char *
 redisuri_read_unix(struct redisuri *uri, const char *s)
 {
-	if (*s != '/')
+	const char *slash = strchrnul(s, '/'), *query;
+	const char *fault;
+
+	if (slash > s && slash[-1] != '@')
 		return "needs an absolute path: unix:///path";
-	if (!s[1])
+	if (slash > s && (fault = redisuri_read_user(uri, s, (size_t)(slash - 1 - s))))
+		return fault;
+	query = strrchr(slash, '?');
+	if (!query)
+		query = slash + strlen(slash);
+	if (query - slash < 2)
 		return "has no path: unix:///path";
-	if (strlen(s) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+	if ((size_t)(query - slash) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
 		return "has a path that is too long for a Unix socket (107 bytes)";
-	uri->path = xstrdup(s);
-	return NULL;
+	uri->path = xstrndup(slash, (size_t)(query - slash));
+	return *query ? redisuri_read_query(uri, query + 1) : NULL;
 }
 
 static const char *
@@ -190,6 +213,15 @@ int
 redisuri_parse(struct redisuri *uri, const char *s)
 {
 	return redisuri_read(uri, s) ? -1 : 0;
+}
+
+void
+redisuri_set_password(struct redisuri *uri, const char *password)
+{
+	if (uri->password)
+		mem_wipe(uri->password, strlen(uri->password));
+	free(uri->password);
+	uri->password = xstrdup(password);
 }
 
 void

@@ -87,7 +87,9 @@ store_new(const struct store_opts *opts, const char **why)
 		return NULL;
 	}
 	store->opts = *opts;
-	store->opts.redis_uri = NULL;
+	store->opts.redis_uri = store->opts.redis_password = NULL;
+	if (opts->redis_password != NULL)
+		redisuri_set_password(&store->uri, opts->redis_password);
 	keys_init(&store->keys, opts->shards);
 	store->damage = damage_new(store);
 	store->clock = clock_watch_new(store);
@@ -134,6 +136,12 @@ store_use_secrets(struct store *store, const struct secretbox *secrets)
 	store->opts.secrets = secrets;
 	if (redis_is_up(store->redis))
 		setup_tell_secrets(store);
+}
+
+void
+store_use_password(struct store *store, const char *password)
+{
+	redisuri_set_password(&store->uri, password);
 }
 
 bool

@@ -26,7 +26,8 @@ enum store_err {
 
 struct store_opts {
 	struct event_base *base;
-	const char *redis_uri; /* as --redis has it */
+	const char *redis_uri;      /* as --redis has it */
+	const char *redis_password; /* instead of the one in it; NULL for none */
 	unsigned shards;
 	int64_t timeout_ms;              /* of each command */
 	const struct secretbox *secrets; /* the keys for webhooks' secrets; borrowed */
@@ -52,6 +53,8 @@ bool store_is_up(const struct store *store);
 const char *store_trouble(const struct store *store);
 /* Takes other keys into use (borrowed) and brings what is stored under the first of them. */
 void store_use_secrets(struct store *store, const struct secretbox *secrets);
+/* Another password, for the connections to come. */
+void store_use_password(struct store *store, const char *password);
 
 struct store_stats {
 	uint64_t commands;   /* sent to Redis */

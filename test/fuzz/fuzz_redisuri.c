@@ -24,19 +24,20 @@ fuzz_write(const struct redisuri *uri, struct buf *out)
 {
 	bool literal;
 
-	if (uri->path != NULL) {
-		buf_printf(out, "unix://%s", uri->path);
-		return;
-	}
-	literal = strchr(uri->host, ':') != NULL;
-	buf_adds(out, "redis://");
+	buf_adds(out, uri->path != NULL ? "unix://" : "redis://");
 	if (uri->user != NULL)
 		fuzz_escape(out, uri->user);
 	if (uri->password != NULL) {
 		buf_addc(out, ':');
 		fuzz_escape(out, uri->password);
-		buf_addc(out, '@');
 	}
+	if (uri->user != NULL || uri->password != NULL)
+		buf_addc(out, '@');
+	if (uri->path != NULL) {
+		buf_printf(out, "%s?db=%d", uri->path, uri->db);
+		return;
+	}
+	literal = strchr(uri->host, ':') != NULL;
 	buf_printf(out, "%s%s%s:%d/%d", literal ? "[" : "", uri->host, literal ? "]" : "",
 	    uri->port, uri->db);
 }
@@ -53,7 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (rc == 0) {
 		FUZZ_CHECK((uri.path == NULL) != (uri.host == NULL));
 		FUZZ_CHECK(uri.path != NULL || (uri.port >= 1 && uri.port <= 65535));
-		FUZZ_CHECK(uri.db >= 0 && (uri.user == NULL || uri.password != NULL));
+		FUZZ_CHECK(uri.db >= 0 && (uri.user == NULL || *uri.user != '\0'));
 		fuzz_write(&uri, &out);
 		FUZZ_CHECK(redisuri_parse(&again, buf_str(&out)) == 0);
 		FUZZ_CHECK(fuzz_same(uri.path, again.path) && fuzz_same(uri.host, again.host));

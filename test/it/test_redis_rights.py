@@ -2,6 +2,7 @@
 and each right that is missing is named before anything is done."""
 
 import re
+import signal
 
 import pytest
 import redis as redis_client
@@ -172,3 +173,33 @@ def test_a_refused_subscription_is_tried_again_with_back_off(new_redis, new_evho
     assert redis.client.info("stats")["total_connections_received"] - connects <= 10
     # lost, and refused
     assert len(evhookd.log_lines("connection=redis-hints", "level=warn")) <= 2, evhookd.tail()
+
+
+@pytest.mark.parametrize("over", ["tcp", "unix"])
+def test_a_password_from_a_file_and_a_new_one(new_redis, new_evhookd, tmp_path, over):
+    redis = new_redis()
+    set_user(redis)
+    file = tmp_path / "password"
+    file.write_text("secret\n")
+    file.chmod(0o600)
+    place = f"127.0.0.1:{redis.port}/3" if over == "tcp" else f"{redis.socket_path}?db=3"
+    scheme = "redis" if over == "tcp" else "unix"
+    evhookd = new_evhookd(redis=f"{scheme}://evhookd@{place}", redis_password_file=str(file))
+    assert "db3" in redis.client.info("keyspace"), "it is in that database"
+    redis.client.execute_command("ACL", "SETUSER", "evhookd", "<secret", ">another")
+    file.write_text("another")
+    evhookd.process.send_signal(signal.SIGHUP)
+    until(lambda: evhookd.log_lines("msg=reloaded"), "it reloaded")
+    redis.client.execute_command("CLIENT", "KILL", "USER", "evhookd")
+    until(lambda: len(evhookd.log_lines("redis is up", "connection=redis ")) == 2, "it is back")
+    evhookd.wait_ready()
+    assert evhookd.log_lines("WRONGPASS") == []
+    assert not [word for word in ("secret", "another") if word in evhookd.stderr()]
+
+
+def test_a_user_without_a_password(new_redis, new_evhookd):
+    redis = new_redis()
+    set_user(redis)
+    redis.client.execute_command("ACL", "SETUSER", "evhookd", "nopass")
+    redis.client.execute_command("ACL", "SETUSER", "default", "off")
+    new_evhookd(redis=f"redis://evhookd@127.0.0.1:{redis.port}/0")

@@ -434,7 +434,8 @@ test_redis_uri(void **state)
 	    {"rediss://u:hunter2@h", "asks for TLS, which this build's hiredis does not have: use "
 				     "redis:// or a tunnel"},
 	    {"http://u:hunter2@h", "must begin with redis:// or unix://"},
-	    {"redis://hunter2@h", "names a user without a password (user:password@)"},
+	    {"redis://@h", "has an empty user"},
+	    {"redis://u:@h", "has an empty password"},
 	    {"redis://u:hunter2%4@h", "has a broken percent escape in the password"},
 	    {"redis://u:hunter2@", "has no host"},
 	    {"redis://u:hunter2@h:x", "has a port that is not from 1 to 65535"},
@@ -442,10 +443,18 @@ test_redis_uri(void **state)
 	    {"redis://u:hunter2@h/a", "has a database that is not a number"},
 	    {"redis://u:hunter2@h?x", "has a host that is neither a name nor an address"},
 	    {"unix://hunter2/x", "needs an absolute path: unix:///path"},
+	    {"unix://", "has no path: unix:///path"},
+	    {"unix:///", "has no path: unix:///path"},
+	    {"unix://u:hunter2@", "has no path: unix:///path"},
+	    {"unix://u:hunter2%4@/x", "has a broken percent escape in the password"},
+	    {"unix:///x?db=", "has a database that is not a number"},
+	    {"unix:///x?db=1&y=2", "has a database that is not a number"},
+	    {"unix:///x?y=2", "has a query other than ?db=N"},
 	};
 	static const char *const good[] = {"redis://h", "redis://h:1", "redis://h:1/",
 	    "redis://h/15", "redis://[::1]:1/2", "redis://:pw@127.0.0.1", "redis://u:p@w@h:1/0",
-	    "unix:///run/r.sock"};
+	    "redis://u@h", "unix:///run/r.sock", "unix:///run/r.sock?db=3",
+	    "unix://:pw@/run/r.sock", "unix://u:p%2fw@/run/r?.sock?db=0", "unix://u@/r"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -461,6 +470,35 @@ test_redis_uri(void **state)
 		assert_string_equal(r->config.redis, good[i]);
 		run_free(r);
 	}
+}
+
+static void
+test_redis_password_file(void **state)
+{
+	const char *file = file_with("pass word\r\n");
+	struct run *r = run("--redis=redis://u@h", "--redis-password-file", file, NULL);
+
+	(void)state;
+	assert_string_equal(r->err, "");
+	assert_string_equal(r->config.redis_password_file, file);
+	run_free(r);
+	expect_fault(
+	    run("--redis-password-file", file, NULL), "--redis-password-file: needs --redis too");
+	expect_fault(run("--redis=redis://:p@h", "--redis-password-file", file, NULL),
+	    "--redis-password-file: --redis has a password too");
+	unlink(file);
+	expect_fault(run("--redis=redis://h", "--redis-password-file", "/nowhere/pw", NULL),
+	    "--redis-password-file: /nowhere/pw: No such file or directory");
+	file = file_with("\n");
+	r = run("--redis=redis://h", "--redis-password-file", file, NULL);
+	assert_non_null(strstr(r->err, ": is empty"));
+	run_free(r);
+	unlink(file);
+	file = file_with("two\nlines");
+	r = run("--redis=redis://h", "--redis-password-file", file, NULL);
+	assert_non_null(strstr(r->err, ": is not one line of text"));
+	run_free(r);
+	unlink(file);
 }
 
 static void
@@ -562,6 +600,7 @@ main(void)
 	    cmocka_unit_test_setup(test_precedence, no_environment),
 	    cmocka_unit_test_setup(test_cross_checks, no_environment),
 	    cmocka_unit_test_setup(test_redis_uri, no_environment),
+	    cmocka_unit_test_setup(test_redis_password_file, no_environment),
 	    cmocka_unit_test_setup(test_secret_leaves_argv, no_environment),
 	    cmocka_unit_test_setup(test_reload, no_environment),
 	    cmocka_unit_test_setup(test_printing, no_environment),
