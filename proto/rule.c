@@ -60,9 +60,11 @@ static void
 rule_address(
     const struct shape_check *check, const char *prefix, const char *name, const struct url *url)
 {
-	const char *why =
-	    egress_refusal(check->egress, (const struct sockaddr *)(const void *)&url->addr);
+	const struct sockaddr *sa = (const struct sockaddr *)(const void *)&url->addr;
+	const char *why = egress_refusal(check->egress, sa);
 
+	if (why != NULL && !address_is_public(sa))
+		why = "the address is not a public one"; /* inside, who listens is not told */
 	if (why != NULL)
 		faults_add(check->faults, prefix, name, "%s: %s", url->host, why);
 }

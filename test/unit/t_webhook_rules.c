@@ -97,6 +97,33 @@ t_url_allowed_egress(void **state)
 	help_body_clear(&body);
 }
 
+/* Whoever tries one port after the other inside does not learn which are ours. */
+static void
+t_url_own_listener(void **state)
+{
+	struct sockaddr_storage own[2] = {{.ss_family = AF_INET}, {.ss_family = AF_INET}};
+	struct sockaddr_in *admin = (struct sockaddr_in *)(void *)&own[0];
+	struct sockaddr_in *api = (struct sockaddr_in *)(void *)&own[1];
+	const struct egress egress = {.own = own, .nown = 2};
+	const struct webhook_rules rules = {.egress = &egress};
+	struct help_body body = help_parse(HELP_CREATE("'url':'http://127.0.0.1:9464/'",
+	    ",'failureHandling':{'alertEndpoint':{'url':'http://8.8.8.8:8080/'}}"));
+	struct webhook *webhook = webhook_new();
+	struct faults faults = {0};
+
+	(void)state;
+	admin->sin_port = htons(9464);
+	admin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	api->sin_port = htons(8080);
+	api->sin_addr.s_addr = htonl(0x08080808);
+	webhook_create(webhook, body.doc.root, &rules, &faults);
+	help_assert_faults(&faults, "endpoint.url: 127.0.0.1: the address is not a public one\n"
+				    "failureHandling.alertEndpoint.url: 8.8.8.8: "
+				    "the address is one of this server's own listeners\n");
+	webhook_free(webhook);
+	help_body_clear(&body);
+}
+
 #define SECRET HELP_ENDPOINT("'secret':'@'")
 
 static void
@@ -359,6 +386,7 @@ main(void)
 	    cmocka_unit_test(t_name),
 	    cmocka_unit_test(t_url),
 	    cmocka_unit_test(t_url_allowed_egress),
+	    cmocka_unit_test(t_url_own_listener),
 	    cmocka_unit_test(t_secret),
 	    cmocka_unit_test(t_tag),
 	    cmocka_unit_test(t_header_names),
