@@ -164,7 +164,7 @@ post_on_data(void *arg, struct conn *conn, const char *p, size_t n)
 static bool
 post_resumed_badly(struct post *post, struct conn *conn)
 {
-	bool early = conn->ended_in == CONN_TLS;
+	bool early = conn->ended_in == CONN_TLS && !conn_is_late(conn);
 
 	if (!conn->resumes || conn->uses > 1 || conn->received > 0)
 		return false;
