@@ -30,7 +30,7 @@ struct trimmer_job {
 	UT_hash_handle hh;
 	struct uuid tenant;
 	/* where the last step got to in the script's work; "" at the beginning */
-	char id[48];
+	char *events;
 	char webhook[ULID_LEN + 1];
 };
 
@@ -66,6 +66,7 @@ trimmer_end_job(struct trimmer *trimmer)
 	struct trimmer_job *job = trimmer->jobs;
 
 	HASH_DELETE(hh, trimmer->jobs, job);
+	free(job->events);
 	free(job);
 }
 
@@ -160,7 +161,8 @@ trimmer_on_step(void *arg, enum answer answer, const redisReply *reply)
 		return;
 	}
 	trimmer->trimmed += (uint64_t)reply_int(reply, 0);
-	snprintf(job->id, sizeof job->id, "%s", reply_text(reply, 2, NULL));
+	free(job->events);
+	job->events = xstrdup(reply_text(reply, 2, NULL));
 	snprintf(job->webhook, sizeof job->webhook, "%s", reply_text(reply, 3, NULL));
 	if (reply_is(reply, 1, "1"))
 		trimmer_put_off_job(trimmer);
@@ -183,7 +185,7 @@ trimmer_step(struct trimmer *trimmer)
 	redis_argi(cmd, trimmer->opts.retention_ms);
 	redis_argi(cmd, trimmer->opts.events_kept);
 	redis_argi(cmd, trimmer->opts.bytes_kept);
-	redis_args(cmd, job->id);
+	redis_args(cmd, job->events != NULL ? job->events : "");
 	redis_args(cmd, job->webhook);
 	redis_send(trimmer->opts.store->redis, cmd, trimmer_on_step, trimmer);
 }

@@ -401,14 +401,14 @@ function check.ev()
 		go_on(page[1] == '0' and '-' or 'k' .. page[1])
 		return
 	end
-	for _ = 1, 32 do
-		local entries = redis.call('XRANGE', key, at, '+', 'COUNT', 8)
+	for _ = 1, 50 do
+		local entries = redis.call('XRANGE', key, at, '+', 'COUNT', 2)
 		for _, e in ipairs(entries) do
 			sum = sum + #(e[2][4] or '') + EVENT_SELF
 			read = read + #(e[2][4] or '')
 			at = '(' .. e[1]
 		end
-		if #entries < 8 then
+		if #entries < 2 then
 			at = nil
 			break
 		end

@@ -242,7 +242,7 @@ end
 -- Returns whether there is more.
 local function let_some_go(tenant, webhook)
 	local needs, freed = p .. 'kr:' .. tenant .. ':' .. webhook, 0
-	for _ = 1, 40 do
+	for _ = 1, 10 do
 		if freed >= 8 * 1024 * 1024 then
 			break
 		end
