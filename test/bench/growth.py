@@ -188,7 +188,7 @@ class Idle(Variant):
 
     def measure(self, where, _seconds):
         where.start_redis()
-        target = targets.Evhookd(where)
+        target = targets.Evhookd(where, "--max-connections-per-client", "0")
         lab.fetch(target.url + "/readyz")
         base = lab.memory_kb(target.pid, "VmRSS")
         with contextlib.ExitStack() as stack:

@@ -161,7 +161,7 @@ def make_webhooks(target, bodies, connections=8, batch=25):
 
     def request(tenant, body):
         data = body.encode()
-        return (f"POST /event/{tenant}/webhooks HTTP/1.1\r\nHost: bench\r\n"
+        return (f"POST /event/{tenant}/webhooks HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                 f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
                 ).encode() + data
 
@@ -174,7 +174,7 @@ def make_webhooks(target, bodies, connections=8, batch=25):
             if line.lower().startswith(b"content-length:"):
                 length = int(line.split(b":")[1])
         answer = file.read(length)
-        if b" 201 " not in status:
+        if b" 200 " not in status:
             raise ValueError(f"making a webhook: {status!r} {answer[:200]!r}")
 
     threads = [threading.Thread(target=work, args=(bodies[i::connections],))
