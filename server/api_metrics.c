@@ -148,7 +148,7 @@ metrics_of_attempts(struct buf *out, const struct tally *tally)
 	prom_family(out, "counter", name,
 	    "Attempts to deliver, by what was delivered, what became of it, and why it failed.");
 	for (int kind = 0; kind < TALLY_KINDS; kind++) {
-		for (int i = 0; i < TALLY_OUTCOMES * TALLY_TRIGGERS; i++) {
+		for (int i = 0; i < (int)TALLY_OUTCOMES * (int)TALLY_TRIGGERS; i++) {
 			int outcome = i / TALLY_TRIGGERS, trigger = i % TALLY_TRIGGERS;
 			uint64_t n = tally->attempts[kind][outcome][trigger];
 

@@ -10,6 +10,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
+USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 
 
 class Certificates:
@@ -58,7 +69,16 @@ class Certificates:
             .not_valid_before(begin)
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+            # newer Pythons ask for both, and for an authority's usage (RFC 5280, 4.2.1)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False
+            )
         )
+        if ca:
+            usage = dict.fromkeys(USAGES, False)
+            usage.update(key_cert_sign=True, crl_sign=True)
+            builder = builder.add_extension(x509.KeyUsage(**usage), critical=True)
         if hosts:
             names = []
             for host in hosts:
