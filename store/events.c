@@ -5,11 +5,14 @@
 #include "store/events.h"
 #include "store/store_internal.h"
 
-#define LIST_LOOKS_MAX 10000 /* entries that one page may look at */
+#define LIST_LOOKS_MAX 1000 /* entries that one script may look at, ... */
+#define LIST_STEPS_MAX 10   /* ... and scripts that look for the first one of a page */
 
 struct events_op {
+	struct store *store;
 	struct ulid locator;
-	struct stream_id from;
+	struct events_query query; /* of a list: what is left of it */
+	unsigned steps;
 	union {
 		events_read_fn *read;
 		events_list_fn *list;
@@ -157,13 +160,15 @@ events_by_request(struct store *store, const struct uuid *tenant, const struct u
 
 /* --- pages --- */
 
+static void events_list_step(struct events_op *op);
+
 static void
 events_on_list(void *arg, enum answer answer, const redisReply *reply)
 {
 	struct events_op *op = arg;
 	enum store_err err = store_judge("event_list", answer, reply);
 	struct events_rows rows = {0};
-	struct stream_id last = op->from;
+	struct stream_id last = op->query.after;
 	bool more = false;
 
 	if (err == STORE_OK) {
@@ -177,21 +182,25 @@ events_on_list(void *arg, enum answer answer, const redisReply *reply)
 		more = reply_is(reply, 1, "1");
 		events_rows_read(&rows, reply, 2);
 	}
+	if (err == STORE_OK && rows.n == 0 && more && ++op->steps < LIST_STEPS_MAX) {
+		events_rows_clear(&rows);
+		op->query.exclusive = op->query.exclusive || *reply_text(reply, 0, NULL) != '\0';
+		op->query.after = last;
+		events_list_step(op);
+		return;
+	}
 	op->fn.list(op->arg, err, rows.parts, rows.n, &last, more);
 	events_rows_clear(&rows);
 	free(op);
 }
 
-void
-events_list(struct store *store, const struct events_query *query, events_list_fn *fn, void *arg)
+static void
+events_list_step(struct events_op *op)
 {
-	struct events_op *op = xcalloc(1, sizeof *op);
-	struct redis_cmd *cmd = store_script(store, "event_list", &query->tenant);
+	const struct events_query *query = &op->query;
+	struct redis_cmd *cmd = store_script(op->store, "event_list", &query->tenant);
 	struct stream_id end = {query->end_ms, 0};
 
-	op->fn.list = fn;
-	op->arg = arg;
-	op->from = query->after;
 	redis_args(cmd, query->tenant.s);
 	events_arg_id(cmd, &query->after, query->exclusive);
 	if (query->end_ms >= 0)
@@ -202,5 +211,17 @@ events_list(struct store *store, const struct events_query *query, events_list_f
 	redis_argi(cmd, query->page_size);
 	redis_argi(cmd, LIST_LOOKS_MAX);
 	redis_args(cmd, query->newest_first ? "XREVRANGE" : "XRANGE");
-	redis_send(store->redis, cmd, events_on_list, op);
+	redis_send(op->store->redis, cmd, events_on_list, op);
+}
+
+void
+events_list(struct store *store, const struct events_query *query, events_list_fn *fn, void *arg)
+{
+	struct events_op *op = xcalloc(1, sizeof *op);
+
+	op->store = store;
+	op->query = *query;
+	op->fn.list = fn;
+	op->arg = arg;
+	events_list_step(op);
 }

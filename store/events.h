@@ -106,7 +106,7 @@ struct events_query {
 	bool exclusive;
 	bool newest_first; /* goes back from `after` */
 	int64_t end_ms;    /* exclusive, or inclusive when it goes back; -1 for none */
-	const char *type;  /* "" for all */
+	const char *type;  /* "" for all; borrowed until fn runs */
 	unsigned page_size;
 };
 

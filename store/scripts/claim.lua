@@ -15,7 +15,7 @@
 local lease_ms, wanted, each = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local position, looks, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local nqueues = tonumber(ARGV[7])
-local BYTES_MAX = 2 * 1024 * 1024
+local BYTES_MAX = 1024 * 1024
 local SWEEP_MAX = 100
 local sweeps_left = 1000 -- events that one script sweeps
 local now = now_ms()
@@ -35,7 +35,7 @@ end
 local bytes = 0
 
 -- Entries of the stream are read some ahead, as those that a queue owes often stand side by side.
-local AHEAD_MAX = 4
+local AHEAD_MAX = 8
 local SMALL = 64 * 1024 -- behind a larger one, one at a time
 local ahead, at, step = {}, 1, 1
 local function entry_of(events, locator)
