@@ -1,11 +1,11 @@
 /*
- * Whether this Redis will do.  At each connect the scripts are loaded; what this user may do,
- *schema and shards are compared with what is needed, and what is unwise in Redis' settings is said.
- *While connected that is looked at again every few seconds: rights are taken away, and FLUSHALL
- *takes evhook:meta with it, upon which an instance with other shards could start beside this one.
+ * Whether this Redis will do.  At each connect what is unwise in its settings is said and the
+ * scripts are loaded; what this user may do, schema and shards are compared with what is needed.
+ * While connected that is looked at again every few seconds: rights are taken away, and FLUSHALL
+ * takes evhook:meta with it, upon which an instance with other shards could start beside this one.
  *
- *	connected: SCRIPT LOAD … -> fit ──all is there──▶ INFO -> up
- *	                             └──something is new─▶ meta ─┘
+ *	connected: INFO -> SCRIPT LOAD … -> fit ──all is there──▶ up
+ *	                                       └──something is new─▶ meta ─┘
  *	up:        fit, every few seconds (and meta, where something is missing)
  */
 #include <stdlib.h>
@@ -57,23 +57,6 @@ setup_warn(struct setup *setup, const char *info)
 	setup->warned = xstrdup(what);
 }
 
-static void
-setup_on_info(void *arg, enum answer answer, const redisReply *reply)
-{
-	struct store *store = arg;
-
-	if (answer == ANSWER_LOST)
-		return;
-	if (answer == ANSWER_OK && reply->type == REDIS_REPLY_STRING) {
-		if (info_has(reply->str, "role:slave")) {
-			redis_setup_failed(store->redis, "this Redis is a replica");
-			return;
-		}
-		setup_warn(store->setup, reply->str);
-	}
-	redis_setup_done(store->redis);
-}
-
 /* --- what is stored --- */
 
 /* What does not fit, as a text (free()); NULL when all does. */
@@ -114,15 +97,6 @@ setup_refuse(struct store *store, const char *why)
 		store->opts.on_misfit(store->opts.arg, why);
 }
 
-static void
-setup_ask_info(struct store *store)
-{
-	struct redis_cmd *info = redis_cmd_new();
-
-	redis_args(info, "INFO");
-	redis_send_setup(store->redis, info, setup_on_info, store);
-}
-
 /* Writes what this program goes by where nothing is written yet. */
 static struct redis_cmd *
 setup_meta(const struct store *store)
@@ -156,7 +130,7 @@ setup_on_meta(void *arg, enum answer answer, const redisReply *reply)
 	if (why != NULL)
 		setup_refuse(store, why);
 	else if (!up)
-		setup_ask_info(store);
+		redis_setup_done(store->redis);
 	free(why);
 }
 
@@ -207,7 +181,7 @@ setup_compare(struct store *store, const redisReply *fit)
 	if (why != NULL)
 		setup_refuse(store, why);
 	else if (!up)
-		setup_ask_info(store);
+		redis_setup_done(store->redis);
 	free(why);
 }
 
@@ -248,10 +222,9 @@ setup_on_loaded(void *arg, enum answer answer, const redisReply *reply)
 		redis_setup_failed(store->redis, reply->str);
 }
 
-void
-setup_begin(void *arg)
+static void
+setup_load(struct store *store)
 {
-	struct store *store = arg;
 	const struct script *script;
 	struct redis_cmd *cmd;
 
@@ -263,6 +236,40 @@ setup_begin(void *arg)
 		redis_send_setup(store->redis, cmd, setup_on_loaded, store);
 	}
 	redis_send_setup(store->redis, setup_fit(store), setup_on_fit, store);
+}
+
+/* Where the right to INFO is missing, the look names it with the others. */
+static void
+setup_on_info(void *arg, enum answer answer, const redisReply *reply)
+{
+	struct store *store = arg;
+
+	if (answer == ANSWER_LOST)
+		return;
+	if (answer == ANSWER_ERROR && strncmp(reply->str, "NOPERM", 6) != 0) {
+		redis_setup_failed(store->redis, reply->str);
+		return;
+	}
+	if (answer == ANSWER_OK && reply->type == REDIS_REPLY_STRING) {
+		if (info_has(reply->str, "role:slave")) {
+			redis_setup_failed(store->redis, "this Redis is a replica");
+			return;
+		}
+		setup_warn(store->setup, reply->str);
+	}
+	setup_load(store);
+}
+
+/* First something small: to who has not given the password Redis hangs up at the sight of a long
+ * script, before it could say why. */
+void
+setup_begin(void *arg)
+{
+	struct store *store = arg;
+	struct redis_cmd *info = redis_cmd_new();
+
+	redis_args(info, "INFO");
+	redis_send_setup(store->redis, info, setup_on_info, store);
 }
 
 /* --- while up --- */
