@@ -140,6 +140,25 @@ config_env_assign(struct config_reader *reader, const struct config_option *opti
 	return rc;
 }
 
+/*
+ * Whether it is one of those that Kubernetes and Docker links set for a Service named "evhook":
+ * EVHOOK_SERVICE_HOST, EVHOOK_SERVICE_PORT…, EVHOOK_PORT, EVHOOK_PORT_8080_TCP….
+ */
+static bool
+config_env_is_service(const char *name, size_t n)
+{
+	static const char *const starts[] = {"SERVICE_HOST", "SERVICE_PORT", "PORT_", "PORT"};
+
+	for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+		size_t len = strlen(starts[i]);
+
+		if (n >= len && memcmp(name, starts[i], len) == 0 &&
+		    (n == len || name[len] == '_' || name[len - 1] == '_'))
+			return true;
+	}
+	return false;
+}
+
 static int
 config_env_variable(struct config_reader *reader, const char *variable)
 {
@@ -154,6 +173,12 @@ config_env_variable(struct config_reader *reader, const char *variable)
 		return 0;
 	option = config_env_option(variable + prefix, (size_t)(equals - variable) - prefix);
 	name = xstrndup(variable, (size_t)(equals - variable));
+	if (!option &&
+	    config_env_is_service(variable + prefix, (size_t)(equals - variable) - prefix)) {
+		free(reader->config->passed_over);
+		reader->config->passed_over = name;
+		return 0;
+	}
 	if (!option || option->flags & CONFIG_NO_ENV)
 		rc = config_unknown(reader, "environment", name);
 	else
@@ -426,5 +451,6 @@ config_clear(struct config *config)
 {
 	for (size_t i = 0; i < config_table_len; i++)
 		config_value_clear(config, &config_table[i]);
+	free(config->passed_over);
 	memset(config, 0, sizeof *config);
 }

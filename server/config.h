@@ -59,6 +59,7 @@ struct config {
 	char *auth_issuer;              /* NULL: not checked */
 	char *auth_audience;            /* NULL: not checked */
 	bool no_auth;
+	char *passed_over; /* a variable of the environment that is no option's; NULL */
 	/* for config.c alone: */
 	char *file;
 	bool check_config;

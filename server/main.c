@@ -466,6 +466,11 @@ server_run(struct server *server)
 		server_log_addresses("listen", server->app.http);
 		server_log_addresses("admin", server->app.admin);
 		log_end();
+		if (server->config.passed_over != NULL)
+			log_msg(LOG_WARN,
+			    "%s in the environment is passed over, and others like it: they are "
+			    "made for a Service of that name, and are no options",
+			    server->config.passed_over);
 		event_base_dispatch(server->app.base);
 	}
 	server_close(server);

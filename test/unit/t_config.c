@@ -294,6 +294,20 @@ test_unknown(void **state)
 	setenv("EVHOOK_shards", "3", 1);
 	expect_fault(run(NULL, NULL), "environment: unknown option \"EVHOOK_shards\"");
 	unsetenv("EVHOOK_shards");
+	/* what Kubernetes sets for a Service named "evhook" */
+	setenv("EVHOOK_SERVICE_HOST", "10.0.0.1", 1);
+	setenv("EVHOOK_PORT_8080_TCP_ADDR", "10.0.0.1", 1);
+	setenv("EVHOOK_PORT", "tcp://10.0.0.1:8080", 1);
+	r = run("--check-config", NULL);
+	assert_int_equal(r->result, CONFIG_EXIT_OK);
+	assert_non_null(r->config.passed_over);
+	run_free(r);
+	unsetenv("EVHOOK_SERVICE_HOST");
+	unsetenv("EVHOOK_PORT_8080_TCP_ADDR");
+	unsetenv("EVHOOK_PORT");
+	setenv("EVHOOK_PORTS", "3", 1);
+	expect_fault(run(NULL, NULL), "environment: unknown option \"EVHOOK_PORTS\"");
+	unsetenv("EVHOOK_PORTS");
 	setenv("EVHOOK_HELP", "true", 1);
 	expect_fault(run(NULL, NULL), "environment: unknown option \"EVHOOK_HELP\"");
 	unsetenv("EVHOOK_HELP");
