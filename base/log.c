@@ -14,6 +14,7 @@
 
 #define LOG_WAITING_MAX (1024 * 1024) /* bytes that may wait for log_flush() */
 #define LOG_WRITE_MAX 4096u           /* a pipe that poll() calls writable takes a page */
+#define LOG_KEPT_MOST (64 * 1024)     /* bytes of kept records, before their makers wait */
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug"};
 static const char *const log_formats[] = {"logfmt", "json"};
@@ -25,9 +26,11 @@ static struct buf log_waiting; /* whole lines, and the record being built */
 static size_t log_start;       /* where that begins */
 static const char *log_said;   /* its message, while it may be a repeat; else NULL */
 static uint64_t log_sense;     /* stands for message and reason */
-static struct buf log_rest;    /* what is left of a line stderr took half of */
-static uint64_t log_dropped;   /* lines lost and not yet confessed */
-static bool log_woken;         /* wake was called since the last flush */
+static enum { LOG_PLAIN, LOG_KEPT, LOG_LEFT_OUT } log_kind; /* of the record being built */
+static struct buf log_kept;                                 /* whole lines that are never dropped */
+static struct buf log_rest;  /* what is left of a line stderr took half of */
+static uint64_t log_dropped; /* lines lost and not yet confessed */
+static bool log_woken;       /* wake was called since the last flush */
 static void (*log_wake)(void *arg);
 static void *log_wake_arg;
 
@@ -158,10 +161,28 @@ void
 log_begin(enum log_level level, const char *msg)
 {
 	log_start = log_waiting.len;
+	log_kind = LOG_PLAIN;
 	log_said = level <= LOG_WARN ? msg : NULL;
 	if (level <= LOG_WARN)
 		log_sense = log_repeat_mix(0, msg, strlen(msg));
 	log_add_head(&log_waiting, level, msg, strlen(msg));
+}
+
+void
+log_begin_kept(enum log_level level, const char *msg)
+{
+	log_begin(level, msg);
+	log_said = NULL;
+	log_kind = LOG_KEPT;
+}
+
+void
+log_begin_limited(enum log_level level, const char *msg, const char *from)
+{
+	log_begin(level, msg);
+	log_said = NULL;
+	if (log_repeat_is_over_share(log_repeat_mix(0, from, strlen(from)), msg, clock_mono_ms()))
+		log_kind = LOG_LEFT_OUT;
 }
 
 void
@@ -187,11 +208,16 @@ log_int(const char *key, int64_t value)
 void
 log_end(void)
 {
-	if (log_said != NULL && log_repeat_is_one(log_sense, log_said, clock_mono_ms())) {
+	if (log_kind == LOG_LEFT_OUT ||
+	    (log_said != NULL && log_repeat_is_one(log_sense, log_said, clock_mono_ms()))) {
 		log_waiting.len = log_start;
 		return;
 	}
 	log_add_tail(&log_waiting);
+	if (log_kind == LOG_KEPT) {
+		buf_add(&log_kept, log_waiting.data + log_start, log_waiting.len - log_start);
+		log_waiting.len = log_start;
+	}
 	if (log_waiting.len > LOG_WAITING_MAX) {
 		log_waiting.len = log_start;
 		log_dropped++;
@@ -216,6 +242,8 @@ log_tell_repeats(void)
 		log_int("lines", (int64_t)repeats.n);
 		log_end();
 	}
+	if (log_kept.len > 0)
+		log_flush();
 }
 
 void
@@ -328,10 +356,45 @@ log_put_dropped(void)
 	return log_dropped == 0 && log_rest.len == 0;
 }
 
+/* False when some are left. */
+static bool
+log_put_kept(void)
+{
+	size_t done;
+
+	if (log_kept.len == 0)
+		return true;
+	done = log_put(log_kept.data, log_kept.len);
+	memmove(log_kept.data, log_kept.data + done, log_kept.len - done);
+	log_kept.len -= done;
+	return log_kept.len == 0 && log_rest.len == 0;
+}
+
+bool
+log_is_behind(void)
+{
+	if (log_kept.len > LOG_KEPT_MOST)
+		log_flush(); /* it may have been read meanwhile */
+	return log_kept.len > LOG_KEPT_MOST;
+}
+
+void
+log_finish(int64_t ms)
+{
+	struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+	int64_t end_ms = clock_mono_ms() + ms, left_ms;
+
+	for (log_flush(); log_kept.len + log_rest.len > 0; log_flush()) {
+		left_ms = end_ms - clock_mono_ms();
+		if (left_ms <= 0 || poll(&fd, 1, (int)left_ms) <= 0 || fd.revents != POLLOUT)
+			break;
+	}
+}
+
 void
 log_flush(void)
 {
-	bool open = log_put_rest() && (log_dropped == 0 || log_put_dropped());
+	bool open = log_put_rest() && log_put_kept() && (log_dropped == 0 || log_put_dropped());
 	size_t at = open ? log_put(log_waiting.data, log_waiting.len) : 0;
 
 	for (; at < log_waiting.len; at++)

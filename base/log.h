@@ -32,6 +32,12 @@ int log_format_parse(const char *name, enum log_format *format); /* logfmt, json
 
 bool log_on(enum log_level level);
 void log_begin(enum log_level level, const char *msg);
+/* A record that is never dropped: it waits until stderr takes it, before all others.  Before doing
+ * what leaves one, look at log_is_behind(). */
+void log_begin_kept(enum log_level level, const char *msg);
+/* A record of what anybody can cause as often as he likes: of those from the same (some of them
+ * together) more than 10 within a second are left out, and counted as log_tell_repeats() says. */
+void log_begin_limited(enum log_level level, const char *msg, const char *from);
 void log_str(const char *key, const char *value); /* NULL is written as the empty string */
 void log_strn(const char *key, const char *value, size_t n);
 void log_int(const char *key, int64_t value);
@@ -40,9 +46,14 @@ void log_end(void);
 /*
  * Warnings and errors that say the same (message, and the field `reason`) more than 10 times within
  * a second are left out from then on; log_tell_repeats() says how many those were, once their
- * second is over.  Call it now and then.
+ * second is over.  Call it now and then; it also tries again what was kept.
  */
 void log_tell_repeats(void);
+
+/* Whether so many kept records wait for stderr that no more should come. */
+bool log_is_behind(void);
+/* Waits so long, at most, for stderr to take them. */
+void log_finish(int64_t ms);
 
 /* A record with nothing but a message. */
 void log_msg(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

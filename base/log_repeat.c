@@ -6,6 +6,7 @@
 
 #define LOG_REPEAT_MAX 10 /* within a second */
 #define LOG_REPEAT_KINDS 32
+#define LOG_REPEAT_SHARES 8
 
 struct log_repeat_kind {
 	uint64_t sense;
@@ -14,7 +15,8 @@ struct log_repeat_kind {
 	struct log_repeats left_out;
 };
 
-static struct log_repeat_kind log_repeat_kinds[LOG_REPEAT_KINDS];
+/* The shares stand behind the kinds. */
+static struct log_repeat_kind log_repeat_kinds[LOG_REPEAT_KINDS + LOG_REPEAT_SHARES];
 
 /* FNV-1a, 64 bits (RFC 9923). */
 uint64_t
@@ -51,13 +53,9 @@ log_repeat_find(uint64_t sense, int64_t now_ms)
 	return free_one;
 }
 
-bool
-log_repeat_is_one(uint64_t sense, const char *said, int64_t now_ms)
+static bool
+log_repeat_count(struct log_repeat_kind *kind, uint64_t sense, const char *said, int64_t now_ms)
 {
-	struct log_repeat_kind *kind = log_repeat_find(sense, now_ms);
-
-	if (kind == NULL)
-		return false;
 	if (log_repeat_is_over(kind, now_ms)) {
 		kind->sense = sense;
 		kind->since_ms = now_ms;
@@ -77,9 +75,25 @@ log_repeat_is_one(uint64_t sense, const char *said, int64_t now_ms)
 }
 
 bool
+log_repeat_is_one(uint64_t sense, const char *said, int64_t now_ms)
+{
+	struct log_repeat_kind *kind = log_repeat_find(sense, now_ms);
+
+	return kind != NULL && log_repeat_count(kind, sense, said, now_ms);
+}
+
+bool
+log_repeat_is_over_share(uint64_t from, const char *said, int64_t now_ms)
+{
+	size_t share = LOG_REPEAT_KINDS + from % LOG_REPEAT_SHARES;
+
+	return log_repeat_count(&log_repeat_kinds[share], from, said, now_ms);
+}
+
+bool
 log_repeat_next(int64_t now_ms, struct log_repeats *repeats)
 {
-	for (size_t i = 0; i < LOG_REPEAT_KINDS; i++) {
+	for (size_t i = 0; i < LOG_REPEAT_KINDS + LOG_REPEAT_SHARES; i++) {
 		struct log_repeat_kind *kind = &log_repeat_kinds[i];
 
 		if (kind->left_out.n == 0 || !log_repeat_is_over(kind, now_ms))

@@ -11,6 +11,9 @@ uint64_t log_repeat_mix(uint64_t sense, const char *text, size_t n);
 /* Counts a record; whether it is one too many within a second. */
 bool log_repeat_is_one(uint64_t sense, const char *said, int64_t now_ms);
 
+/* The same for what `from` stands for, of which some share a place: none passes unlimited. */
+bool log_repeat_is_over_share(uint64_t from, const char *said, int64_t now_ms);
+
 struct log_repeats {
 	char said[64]; /* the message, perhaps cut */
 	uint64_t n;    /* how many records were left out */

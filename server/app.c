@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "server/app.h"
 #include "server/route.h"
 
@@ -65,6 +66,19 @@ app_admit_api(struct call *call)
 	if (call->route->handler != api_metrics)
 		return auth_admit(call);
 	call_problem(call, 404, "metrics are on the admin address");
+	return false;
+}
+
+bool
+app_permit_api(struct call *call)
+{
+	if (!auth_permit(call))
+		return false;
+	if (!call->audit || !log_is_behind())
+		return true;
+	call->audit = false; /* nothing is done */
+	log_msg(LOG_WARN, "the log cannot be written: nothing is changed or published");
+	call_problem(call, 503, "the log cannot be written at the moment");
 	return false;
 }
 

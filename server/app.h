@@ -54,6 +54,9 @@ int app_step_body(
  * address, whose routes need none. */
 bool app_admit_api(struct call *call);
 bool app_admit_admin(struct call *call);
+/* Tenant and permission (struct http_opts.permit), and that there is room for the line that a write
+ * leaves in the log. */
+bool app_permit_api(struct call *call);
 /* Answers with the items that the body holds, '[' before them, as a page of a list. */
 void app_reply_page(struct call *call, bool completed);
 /* Answers for what the store said: 404, 409, 412, 503.  `what` is "webhook", "event". */

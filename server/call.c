@@ -307,13 +307,18 @@ call_log(struct call *call, int status)
 	log_end();
 }
 
-/* Who changed what; the arena, and the sub in it, must still be there. */
+/* Who changed what; the arena, and the sub in it, must still be there.  What was refused is told so
+ * often only; of the rest, which may have been done, no line is lost (5xx, too: what Redis did not
+ * answer it may have done). */
 static void
 call_log_audit(const struct call *call, int status)
 {
 	if (!call->audit || !log_on(LOG_INFO))
 		return;
-	log_begin(LOG_INFO, "audit");
+	if (status >= 400 && status < 500)
+		log_begin_limited(LOG_INFO, "audit", call->sub);
+	else
+		log_begin_kept(LOG_INFO, "audit");
 	log_str("sub", call->sub);
 	log_str("tenant", call->tenant.s);
 	log_str("method", call->method_name);

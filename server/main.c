@@ -26,6 +26,7 @@
 
 #define EXIT_USAGE 2
 #define IDLE_TIMEOUT_MS 75000
+#define LOG_FINISH_MS 2000 /* for a log that is not read, at the end */
 #define PATIENCE_S 1
 #define TRIM_EVERY_MS (60 * 60 * 1000)
 #define RESPONSE_BODY_MAX (64 * 1024)
@@ -367,7 +368,7 @@ server_open_http(struct server *server)
 	    .share_ports = config->redis != NULL,
 	    .held = true,
 	    .admit = app_admit_api,
-	    .permit = auth_permit,
+	    .permit = app_permit_api,
 	};
 
 	app->http = http_new(&opts);
@@ -421,7 +422,7 @@ server_close(struct server *server)
 	event_free(server->log_flusher);
 	event_base_free(app->base);
 	log_msg(LOG_INFO, "stopped");
-	log_flush();
+	log_finish(LOG_FINISH_MS);
 }
 
 /* Where it listens, with the ports that it got, apart by blanks. */

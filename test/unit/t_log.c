@@ -301,6 +301,66 @@ test_waiting_is_capped(void **state)
 }
 
 static void
+keep(int i)
+{
+	log_begin_kept(LOG_INFO, "kept");
+	log_int("i", i);
+	log_end();
+}
+
+/* What is kept comes through a pipe that is full of other lines, in order, and before them. */
+static void
+test_kept_is_never_dropped(void **state)
+{
+	struct buf all = {0};
+	char want[40];
+	const char *at;
+	int i = 0;
+
+	(void)state;
+	log_set_wake(on_wake, &wakes);
+	while (!log_is_behind()) {
+		log_msg(LOG_INFO, "other");
+		keep(i++);
+		log_flush();
+	}
+	assert_in_range(i, 500, 5000);
+	keep(i++); /* what was begun already is kept all the same */
+	log_msg(LOG_INFO, "lost");
+	for (int turn = 0; turn < 10; turn++) {
+		buf_adds(&all, drain());
+		log_tell_repeats(); /* tries again */
+	}
+	assert_false(log_is_behind());
+	at = buf_str(&all);
+	for (int n = 0; n < i; n++) {
+		snprintf(want, sizeof want, "msg=kept i=%d\n", n);
+		at = strstr(at, want);
+		assert_non_null(at);
+	}
+	assert_non_null(strstr(at, "log lines dropped"));
+	log_finish(0);
+	buf_clear(&all);
+}
+
+static void
+test_finish(void **state)
+{
+	(void)state;
+	log_set_wake(on_wake, &wakes);
+	keep(1);
+	log_finish(0);
+	assert_string_equal(drain(), "time=2026-11-23T07:21:00.123Z level=info msg=kept i=1\n");
+	for (int i = 0; i < 5000; i++)
+		keep(i);
+	log_finish(10); /* gives up */
+	do
+		log_finish(10);
+	while (drain()[0] != '\0');
+	assert_false(log_is_behind());
+}
+
+static void
 test_closed_pipe(void **state)
 {
 	(void)state;
@@ -400,6 +460,35 @@ test_repeats_of_many_kinds(void **state)
 	assert_string_equal(drain(), "");
 }
 
+/* Of what anybody can cause, ten a second of the same one, and some more of all together. */
+static void
+test_limited(void **state)
+{
+	char from[20];
+	int i;
+
+	(void)state;
+	clock_override(1000000, 1795418460123);
+	for (i = 0; i < 50; i++) {
+		log_begin_limited(LOG_INFO, "refused", "a");
+		log_int("i", i);
+		log_end();
+	}
+	assert_int_equal(count(drain(), "msg=refused"), 10);
+	for (i = 0; i < 1000; i++) {
+		snprintf(from, sizeof from, "%d", i);
+		log_begin_limited(LOG_INFO, "refused", from);
+		log_end();
+	}
+	assert_in_range(count(drain(), "msg=refused"), 30, 70);
+	clock_override(1001000, 1795418460123);
+	log_tell_repeats();
+	assert_in_range(count(drain(), "of=refused lines="), 2, 8);
+	log_begin_limited(LOG_INFO, "refused", "a");
+	log_end();
+	assert_int_equal(count(drain(), "msg=refused"), 1);
+}
+
 int
 main(void)
 {
@@ -414,6 +503,9 @@ main(void)
 	    LOG_TEST(test_full_pipe_drops_whole_lines),
 	    LOG_TEST(test_half_a_line_is_finished),
 	    LOG_TEST(test_waiting_is_capped),
+	    LOG_TEST(test_kept_is_never_dropped),
+	    LOG_TEST(test_finish),
+	    LOG_TEST(test_limited),
 	    LOG_TEST(test_closed_pipe),
 	    LOG_TEST(test_repeats),
 	    LOG_TEST(test_repeats_go_on),
