@@ -94,7 +94,7 @@ metrics_of_events(struct buf *out, const struct app *app)
 
 /* By rank, as there may be any number of tenants: the log names those that are full. */
 static void
-metrics_of_tenants(struct buf *out, const struct depth_stats *depth)
+metrics_of_tenants(struct buf *out, const struct app *app, const struct depth_stats *depth)
 {
 	static const char name[] = "evhookd_tenant_bytes";
 
@@ -109,6 +109,8 @@ metrics_of_tenants(struct buf *out, const struct depth_stats *depth)
 		snprintf(label, sizeof label, "rank=\"%zu\"", i + 1);
 		prom_sample(out, name, label, bytes > 0 ? (uint64_t)bytes : 0);
 	}
+	prom_gauge(out, "evhookd_tenant_bytes_limit", "--max-tenant-bytes.",
+	    (uint64_t)app->config->max_tenant_bytes);
 }
 
 /* Of all instances together, for Redis knows no others. */
@@ -128,7 +130,7 @@ metrics_of_queues(struct buf *out, const struct app *app)
 	prom_sample(out, entries, "state=\"due\"", depth.due);
 	prom_sample(out, entries, "state=\"soon\"", depth.soon);
 	prom_sample(out, entries, "state=\"deferred\"", depth.deferred);
-	metrics_of_tenants(out, &depth);
+	metrics_of_tenants(out, app, &depth);
 	prom_gauge(out, "evhookd_queues",
 	    "Queues that have entries, or had within --lease. The same at every instance.",
 	    depth.queues);

@@ -224,7 +224,9 @@ def test_what_is_owed_may_fill_the_budget_alone(bytes_of, receiver):
     assert n > 10
     assert problem.header("Retry-After") == "1"
     assert "--max-tenant-bytes" in problem.json()["detail"]
-    (line,) = it.evhookd.log_lines("as many bytes as it may have")
+    (line,) = until(
+        lambda: it.evhookd.log_lines("as many bytes as it may have"), "the log names the tenant"
+    )
     assert it.tenant.locator in line
     assert BUDGET - 2 * len(LARGE) < it.counted() <= BUDGET
     other.publish("elsewhere")

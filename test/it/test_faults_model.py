@@ -1,4 +1,4 @@
-"""The model of the queue's protocol finds nothing wrong with it, and something with its variants.
+"""The models find nothing wrong with what they are of, and something with its variants.
 
 IT_LONG=1 searches further.
 """
@@ -17,3 +17,11 @@ def test_the_model_holds():
     print(run.stdout)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("nothing is violated") >= 2
+
+
+def test_the_model_of_kept_events_holds():
+    model = TOP / "test" / "model" / "kept_model.py"
+    run = subprocess.run([sys.executable, model], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("nothing is violated") == 1
+    assert run.stdout.count("is violated") == 4
