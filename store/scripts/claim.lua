@@ -35,7 +35,7 @@ end
 local bytes = 0
 
 -- Entries of the stream are read some ahead, as those that a queue owes often stand side by side.
-local AHEAD_MAX = 8
+local AHEAD_MAX = 4
 local SMALL = 64 * 1024 -- behind a larger one, one at a time
 local ahead, at, step = {}, 1, 1
 local function entry_of(events, locator)
