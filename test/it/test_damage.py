@@ -62,6 +62,7 @@ KEYS = {
     "sub": "pattern",
     "due": "",
     "tenants": "",
+    "bytes": "",
     "req": "request",
 }
 
@@ -105,6 +106,25 @@ def test_failures_are_handled_where_a_key_is_of_the_wrong_type(place, kind):
     assert place.hit.diverted(place.webhook)[0]["eventLocator"] == event
     assert place.hit.attempts(place.webhook)[0]["outcome"] == "diverted"
     assert place.damaged() == [place.keys.prefix + f"damaged:{kind}:" + place.webhook["locator"]]
+
+
+def test_resending_all_goes_on_where_a_record_says_nothing(place):
+    place.sinks[0].default = Answer(500)
+    events = [place.hit.publish("a.b")["locator"] for _ in range(3)]
+    until_diverted(place.hit, place.webhook, 3)
+    place.sinks[0].default = Answer(200)
+    diverted = place.keys.diverted(place.webhook["locator"])
+    place.redis.hset(diverted, mapping={events[0]: "rubbish", UNKNOWN: "rubbish"})
+    place.redis.zadd(place.keys.diverted_order(place.webhook["locator"]), {UNKNOWN: 0})
+    place.hit.diverted(place.webhook)
+    while not expect(place.hit.try_resend_all(place.webhook), 200).json()["completed"]:
+        pass
+    place.sinks[0].wait_for_events(events)
+    until(lambda: [place.sinks[0].ids().count(e) for e in events] == [2] * 3, "all come again")
+    until(
+        lambda: not place.redis.exists(place.keys.queue(place.webhook["locator"])),
+        "what is nowhere has ended",
+    )
 
 
 def test_a_damaged_queue_stops_no_claim_of_the_shard(place):
@@ -182,6 +202,8 @@ def test_subscriptions_and_the_list_of_webhooks_damaged_at_once(place):
 def test_fsck_goes_through_everything_and_says_what_it_did(place):
     locator = place.webhook["locator"]
     names = {"wh": place.sibling["locator"], "whs": place.hit.locator, "dv": locator, "dvx": locator}
+    names |= {"kp": place.hit.locator, "kn": place.hit.locator}
+    names["kr"] = f"{place.hit.locator}:{locator}"
     event = place.hit.publish("a.b")["locator"]
     place.sinks[0].wait_for_events([event])
     place.server.kill()
