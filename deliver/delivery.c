@@ -102,6 +102,7 @@ delivery_count(struct delivery *delivery, bool in)
 		target->inflight += one;
 		target->share->inflight += one;
 		dispatch->inflight += one;
+		(in ? site_began : site_ended)(delivery->destination->at);
 	} else if (delivery_is_undecided(delivery)) {
 		target->nundecided += one;
 	}
@@ -130,6 +131,8 @@ delivery_enter(struct delivery *delivery, enum delivery_state state)
 		log_end();
 	}
 	delivery_count(delivery, false);
+	if (delivery->state == DELIVERY_POSTING)
+		dispatch_run_turn(target->dispatch); /* for its place */
 	delivery->state = state;
 	delivery_count(delivery, true);
 	if (state == DELIVERY_SETTLING || state == DELIVERY_RELEASING)
@@ -164,6 +167,12 @@ delivery_end_post(struct delivery *delivery)
 	if (delivery->post != NULL)
 		post_cancel(delivery->post);
 	delivery->post = NULL;
+}
+
+/* Behind the change of state: a POST counts for where it goes. */
+static void
+delivery_leave_destination(struct delivery *delivery)
+{
 	destination_unref(delivery->destination);
 	delivery->destination = NULL;
 }
@@ -176,6 +185,7 @@ delivery_forget(struct delivery *delivery)
 
 	delivery_end_post(delivery);
 	delivery_count(delivery, false);
+	delivery_leave_destination(delivery);
 	target->ntests -= delivery->kind == DELIVERY_TEST ? 1 : 0;
 	share_let_go(target->share, delivery->payload);
 	payload_unref(delivery->payload);
@@ -406,13 +416,12 @@ delivery_put_off(struct delivery *delivery)
 {
 	struct dispatch *dispatch = delivery->target->dispatch;
 
-	destination_unref(delivery->destination);
-	delivery->destination = NULL;
 	dispatch_rest(dispatch);
 	if (dispatch->draining)
 		delivery_release(delivery);
 	else
 		delivery_enter(delivery, DELIVERY_WAITING);
+	delivery_leave_destination(delivery);
 }
 
 static void
@@ -437,6 +446,10 @@ delivery_decide(struct delivery *delivery, const struct post_result *result)
 	target->dispatch->totals.ended++;
 	target_took(target, delivery->duration_ms);
 	delivery_judge(delivery, result);
+	if (result->status == 0)
+		site_failed(delivery->destination->at->site, delivery->started_ms);
+	else
+		site_answered(delivery->destination->at->site, delivery->success);
 	if (result->timed_out)
 		target_timed_out(target);
 	else if (result->status == 0)
@@ -496,7 +509,8 @@ delivery_give_up_waiting(struct target *target)
 	while ((delivery = TAILQ_FIRST(&target->waiting)) != NULL) {
 		strcpy(delivery->trigger, "timeout");
 		delivery->message = xstrdup("there is no alertEndpoint any more");
-		delivery->number = ALERT_RETRIES + 1;
 		delivery_enter(delivery, DELIVERY_SETTLING);
+		delivery->number =
+		    ALERT_RETRIES + 1; /* none is left; it counted as waiting till now */
 	}
 }

@@ -62,16 +62,33 @@ dispatch_may_start(void *arg, void *share)
 	return share_may_start(share);
 }
 
+/* of_site: so many at most that go to the same one. */
+static void
+dispatch_start_ready(struct dispatch *dispatch, size_t of_site)
+{
+	struct target *target;
+
+	while (dispatch->inflight < dispatch->opts.delivery_concurrency &&
+	       (target = fair_next(&dispatch->ready, dispatch_may_start, NULL)) != NULL) {
+		if (site_may_start(target, of_site))
+			dispatch_start_one(target);
+		else
+			target_park(target);
+	}
+}
+
+/* A site gets a quarter of the places first, and more when nobody else waits. */
 static void
 dispatch_give_places(struct dispatch *dispatch)
 {
 	size_t most = dispatch->opts.delivery_concurrency;
-	struct target *target;
 
-	while (dispatch->inflight < most &&
-	       (target = fair_next(&dispatch->ready, dispatch_may_start, NULL)) != NULL)
-		dispatch_start_one(target);
+	site_unpark_all(dispatch, (most + 3) / 4);
+	dispatch_start_ready(dispatch, (most + 3) / 4);
+	if (site_unpark_all(dispatch, most))
+		dispatch_start_ready(dispatch, most);
 	dispatch->left = dispatch->startable;
+	site_feed_all(dispatch);
 }
 
 static void
@@ -365,6 +382,8 @@ dispatch_new(const struct dispatch_opts *opts)
 	spare -= spare > 200 ? 100 : spare / 2;
 	dispatch->start_within_ms = spare < opts->lease_ms / 2 ? spare : opts->lease_ms / 2;
 	fair_init(&dispatch->ready);
+	TAILQ_INIT(&dispatch->parked);
+	TAILQ_INIT(&dispatch->hungry);
 	dispatch->by_shard = xcalloc(queue_shards(opts->store), sizeof *dispatch->by_shard);
 	TAILQ_INIT(&dispatch->dirty);
 	dispatch->turn = evtimer_new(opts->base, dispatch_ev_turn, dispatch);

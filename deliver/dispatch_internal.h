@@ -18,7 +18,7 @@
 #define HELD_MAX 8192
 #define HELD_BYTES_MAX (64 * 1024 * 1024)
 /* Of one webhook, deliveries are in memory for at most so many times its cap, and no more waiting
- * than can be expected to start within that time, but for a cap's worth. */
+ * than can be expected to start within that time. */
 #define WAITING_PER_CAP 8
 #define SOON_MS 1000
 /* Below that, a webhook's room is told to Redis; of others publishing leases so much at most. */
@@ -98,6 +98,34 @@ TAILQ_HEAD(delivery_list, delivery);
 struct destination {
 	unsigned refs;
 	struct url url;
+	struct visitor *at; /* the site */
+};
+
+/* What a tenant holds of a site; while any destination is there. */
+struct visitor {
+	UT_hash_handle hh;
+	struct site *site;
+	struct share *share; /* outlives it: so do the targets of its destinations */
+	size_t destinations;
+	size_t inflight;
+	struct fair_group parked; /* in site->parked */
+};
+
+/*
+ * A scheme, host and port that POSTs go to, whosever webhooks they are for.  It has places as a
+ * tenant has, and a cap as a webhook has.  Targets that could start but for that are parked at it.
+ */
+struct site {
+	UT_hash_handle hh;
+	char key[sizeof "https://:65535" + sizeof((struct url *)0)->host];
+	struct dispatch *dispatch;
+	struct concurrency concurrency;
+	size_t inflight;
+	struct visitor *visitors; /* by share */
+	struct fair parked;
+	TAILQ_ENTRY(site) entry;        /* in dispatch->parked while any are */
+	TAILQ_HEAD(, target) hungry;    /* would take more but for the site */
+	TAILQ_ENTRY(site) hungry_entry; /* in dispatch->hungry while there are any */
 };
 
 /* What a tenant holds of this process, and has waiting in it. */
@@ -170,7 +198,10 @@ struct target {
 	bool is_deep;                            /* of late more was due for it than it got */
 	bool is_dirty;                           /* in dispatch->dirty */
 	bool backlog;                            /* Redis has more that is due for it */
-	struct fair_member turn;                 /* in share->ready */
+	bool is_parked;                          /* in its site's list, not in share->ready */
+	bool is_hungry;                          /* in its site's list */
+	TAILQ_ENTRY(target) hungry_entry;
+	struct fair_member turn; /* in share->ready */
 	TAILQ_ENTRY(target) full_entry;
 	TAILQ_ENTRY(target) tight_entry;
 	TAILQ_ENTRY(target) dirty_entry;
@@ -184,6 +215,9 @@ struct dispatch {
 	struct share *shares;   /* by tenant */
 	LIST_HEAD(share_list, share) * by_shard;
 	struct payload *large;      /* payloads in memory of PAYLOAD_LARGE and more, by locator */
+	struct site *sites;         /* by key */
+	TAILQ_HEAD(, site) parked;  /* those with targets that wait for them */
+	TAILQ_HEAD(, site) hungry;  /* and those with targets that take no more because of them */
 	struct fair ready;          /* shares, and their targets that could start now */
 	TAILQ_HEAD(, target) dirty; /* have something to tell Redis */
 	struct claimer *claimer;
@@ -229,6 +263,26 @@ size_t share_places_taken(const struct dispatch *dispatch);
 /* Claims again for what there was no room for, if there is. */
 void share_check_backlog(struct share *share);
 
+/* site.c */
+struct visitor *site_join(struct share *share, const struct url *url);
+void site_leave(struct visitor *visitor);
+/* Whether one more POST of the target may go there, of so many at most that go there. */
+bool site_may_start(const struct target *target, size_t most);
+void site_park(struct target *target); /* it is in no list */
+void site_unpark(struct target *target);
+/* Gives those that may go there by now their turn again; whether there were any. */
+bool site_unpark_all(struct dispatch *dispatch, size_t most);
+/* Whether the target's site lets it take no more; it is looked at again when there is room. */
+bool site_starves(struct target *target);
+void site_feed_all(struct dispatch *dispatch);
+void site_forget(struct target *target); /* before it leaves */
+/* A POST to it began or ended. */
+void site_began(struct visitor *visitor);
+void site_ended(struct visitor *visitor);
+/* What an attempt that began then says about it. */
+void site_answered(struct site *site, bool success);
+void site_failed(struct site *site, int64_t started_ms); /* timed out, or refused */
+
 /* target.c */
 struct target *target_find(struct dispatch *dispatch, const struct ulid *webhook, bool alert);
 struct target *target_get(
@@ -238,22 +292,29 @@ void target_saw_version(struct target *target, int64_t version);
 void target_changed(struct target *target);
 bool target_is_fresh(const struct target *target);
 bool target_may_start(const struct target *target); /* READY */
-bool target_is_ready(const struct target *target);  /* could start one now */
-void target_turn_away(struct target *target);       /* what waits, as it may not start */
+/* Out of turn until its site has room, and back. */
+void target_park(struct target *target);
+void target_unpark(struct target *target);
+bool target_is_ready(const struct target *target); /* could start one now */
+void target_turn_away(struct target *target);      /* what waits, as it may not start */
 /* Asks for its settings if it has to, and puts it into or takes it out of the lists. */
 void target_update(struct target *target);
+void target_mark_dirty(struct target *target);
+void destination_unref(struct destination *destination); /* NULL is fine */
+
+/* target_room.c */
 /* What an attempt says about the endpoint: how many connections it may have, when the next. */
 void target_answered(struct target *target, bool success);
 void target_timed_out(struct target *target);
 void target_refused(struct target *target);
 void target_took(struct target *target, int64_t ms); /* so long */
-size_t target_room(const struct target *target);     /* for more in memory */
+bool target_rests(const struct target *target);
+size_t target_most(const struct target *target); /* in memory */
+size_t target_room(const struct target *target); /* for more of them */
 /* For more retries: what is due by the policy does not wait behind first tries. */
 size_t target_room_for_retries(const struct target *target);
 /* Hands back what is more than may wait in memory. */
 void target_release_surplus(struct target *target);
-void target_mark_dirty(struct target *target);
-void destination_unref(struct destination *destination); /* NULL is fine */
 
 /* delivery.c */
 /* number: of the attempt, from 1. */

@@ -11,8 +11,6 @@
 static void target_ask(struct target *target);
 static void target_set_full(struct target *target, bool full);
 static void target_set_tight(struct target *target, bool tight);
-static size_t target_most(const struct target *target);
-static size_t target_room_of(const struct target *target, size_t most);
 
 /* --- life --- */
 
@@ -60,6 +58,7 @@ destination_unref(struct destination *destination)
 {
 	if (destination == NULL || --destination->refs > 0)
 		return;
+	site_leave(destination->at);
 	mem_wipe(destination, sizeof *destination); /* its URL may be all that it takes to send */
 	free(destination);
 }
@@ -75,6 +74,7 @@ target_drop_settings(struct target *target)
 	target->headers = NULL;
 	target->nheaders = 0;
 	target->endpoint = NULL;
+	site_forget(target);
 	destination_unref(target->destination);
 	target->destination = NULL;
 	webhook_free(target->webhook);
@@ -92,10 +92,10 @@ target_free(struct target *target)
 	if (target->is_dirty)
 		TAILQ_REMOVE(&dispatch->dirty, target, dirty_entry);
 	HASH_DELETE(hh, dispatch->targets, target);
-	share_put(target->share);
 	if (target->rested != NULL)
 		event_free(target->rested);
 	target_drop_settings(target);
+	share_put(target->share);
 	free(target);
 }
 
@@ -118,6 +118,11 @@ target_set_ready(struct target *target, bool ready)
 	struct dispatch *dispatch = target->dispatch;
 	size_t n = ready ? target->nwaiting : -target->nwaiting;
 
+	if (target->is_parked) {
+		if (!ready)
+			site_unpark(target);
+		return;
+	}
 	if (ready == target_is_ready(target))
 		return;
 	dispatch->startable += n;
@@ -126,6 +131,21 @@ target_set_ready(struct target *target, bool ready)
 		fair_join(&dispatch->ready, &share->ready, &target->turn);
 	else
 		fair_leave(&dispatch->ready, &target->turn);
+}
+
+void
+target_park(struct target *target)
+{
+	target_set_ready(target, false);
+	site_park(target);
+	target_update(target);
+}
+
+void
+target_unpark(struct target *target)
+{
+	site_unpark(target);
+	target_set_ready(target, true);
 }
 
 static void
@@ -164,13 +184,7 @@ target_set_tight(struct target *target, bool tight)
 bool
 target_is_ready(const struct target *target)
 {
-	return target->turn.group != NULL;
-}
-
-static bool
-target_rests(const struct target *target)
-{
-	return target->rested != NULL && event_pending(target->rested, EV_TIMEOUT, NULL);
+	return target->turn.group != NULL && !target->is_parked;
 }
 
 void
@@ -179,129 +193,22 @@ target_update(struct target *target)
 	bool wants = target->nwaiting > 0 || target->nundecided > 0;
 	bool ready = target->nwaiting > 0 && target->state == TARGET_READY &&
 		     target->inflight < target->concurrency.cap && !target_rests(target);
-	size_t most = target_most(target);
-	size_t room = target_room_of(target, most);
+	bool was_ready = target_is_ready(target);
+	size_t room = target_room(target);
+	size_t may_wait = target_most(target) - target->concurrency.cap;
 
 	if (wants && target->state == TARGET_UNKNOWN && target->dispatch->up)
 		target_ask(target);
 	target_set_ready(target, ready);
 	/* full when there is no room, or retries take all places there are; no longer when half of
-	 * the room is free again */
-	target_set_full(target, room == 0 || target->nretries >= target->concurrency.cap ||
-				    (target->is_full && room < most / 2));
+	 * what may wait has room again */
+	target_set_full(target, site_starves(target) || room == 0 ||
+				    target->nretries >= target->concurrency.cap ||
+				    (target->is_full && room < may_wait / 2));
 	target->is_deep = target->is_deep && target->nwaiting + target->inflight > 0;
 	target_set_tight(target, room < TIGHT_ROOM || target->is_deep);
-	if (ready)
+	if (!was_ready && target_is_ready(target))
 		dispatch_run_turn(target->dispatch);
-}
-
-/* --- what the endpoint takes --- */
-
-/* How long an attempt takes: of late, or that which is under way for the longest. */
-static int64_t
-target_takes_ms(const struct target *target)
-{
-	const struct delivery *oldest = TAILQ_FIRST(&target->posting);
-	int64_t age_ms = oldest == NULL ? 0 : target->dispatch->now_ms - oldest->started_ms;
-	int64_t took_ms = target->took_us / 1000;
-
-	return age_ms > took_ms ? age_ms : took_ms;
-}
-
-/* Deliveries that it may have in memory: what is on the wire and what can start soon.  Of an
- * endpoint that has not answered yet nothing is known. */
-static size_t
-target_most(const struct target *target)
-{
-	size_t rounds = WAITING_PER_CAP - 1;
-	int64_t takes_ms = target_takes_ms(target);
-
-	if (target->took_us == 0)
-		rounds = 0;
-	else if (takes_ms >= SOON_MS)
-		rounds = 1;
-	else if (takes_ms > SOON_MS / (WAITING_PER_CAP - 1))
-		rounds = (size_t)(SOON_MS / takes_ms);
-	return target->concurrency.cap * (1 + rounds);
-}
-
-static size_t
-target_room_of(const struct target *target, size_t most)
-{
-	size_t has = target->nwaiting + target->inflight;
-
-	return has < most ? most - has : 0;
-}
-
-size_t
-target_room(const struct target *target)
-{
-	return target_room_of(target, target_most(target));
-}
-
-/* As many may have failed at once as it may have connections, whatever its cap is since. */
-size_t
-target_room_for_retries(const struct target *target)
-{
-	size_t most = target->concurrency.most;
-
-	return target->nretries < most ? most - target->nretries : 0;
-}
-
-void
-target_release_surplus(struct target *target)
-{
-	size_t most = target_most(target);
-
-	if (most < target->nretries)
-		most = target->nretries; /* these stay */
-	while (target->nwaiting > most)
-		delivery_release(TAILQ_LAST(&target->waiting, delivery_list));
-}
-
-void
-target_answered(struct target *target, bool success)
-{
-	concurrency_answered(&target->concurrency, success);
-}
-
-void
-target_timed_out(struct target *target)
-{
-	concurrency_halve(&target->concurrency);
-	target_release_surplus(target);
-}
-
-static void
-target_ev_rested(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	target_update(arg);
-}
-
-void
-target_refused(struct target *target)
-{
-	struct timeval tv;
-
-	if (target_rests(target))
-		return; /* it began when this one was under way */
-	tv = (struct timeval){.tv_usec = concurrency_refused(&target->concurrency) * 1000};
-	if (target->rested == NULL)
-		target->rested = evtimer_new(target->dispatch->opts.base, target_ev_rested, target);
-	if (target->rested == NULL)
-		abort(); /* out of memory, as in base/mem.c */
-	event_add(target->rested, &tv);
-	target_release_surplus(target);
-}
-
-void
-target_took(struct target *target, int64_t ms)
-{
-	int64_t us = 1000 * ms + 1; /* not 0: that is unknown */
-
-	target->took_us += target->took_us == 0 ? us : (us - target->took_us) / 8;
 }
 
 /* --- settings --- */
@@ -421,6 +328,7 @@ target_use(struct target *target, struct webhook *webhook)
 		log_str("reason", why);
 		log_end();
 	}
+	target->destination->at = site_join(target->share, &target->destination->url);
 	target_prepare_headers(target);
 	target_prepare_signers(target);
 }

@@ -72,7 +72,7 @@ def test_retries_are_claimed_while_tarpits_hold_their_share(alone, receiver, eve
     for _ in range(30):
         bad.create(tarpit.url())
     bad.publish_many(100)
-    until(lambda: inflight(evhookd) >= 75, "they have all the places that they may have")
+    until(lambda: inflight(evhookd) >= 24, "they have all the places that they may have")
     good.create(
         sink.url(),
         failureHandling={
@@ -112,14 +112,53 @@ def test_a_large_event_for_many_hanging_webhooks_counts_once(alone, receiver, ev
     sink.wait_for_events([good.publish()["locator"] for _ in range(10)], 5)
 
 
+def test_a_host_gets_a_share_of_the_places_however_many_webhooks_point_at_it(alone, receiver, event):
+    release = event()
+    evhookd = alone(delivery_concurrency=128, delivery_timeout="1s", lease="20s", drain_timeout="0s", log_level="warn")
+    victim, sink, tenant = receiver(default=Answer(after=release)), receiver(), Tenant(evhookd.client())
+    hanging(tenant, victim.url(), 100)
+    tenant.create(sink.url(), eventTypes=["good"])
+    failed = functools.partial(metric, evhookd, "evhookd_deliveries_failed_total")
+    tenant.publish("bad")
+    victim.wait_for(24)
+    sink.wait_for_events(tenant.publish_many(10, "good"), 5)
+    assert len(victim.all()) - failed() <= 32, "a quarter"
+    until(lambda: failed() >= 30, lambda: f"failed: {failed()}", 20)
+    assert inflight(evhookd) <= 16, "and half of that when it does not answer"
+
+
+class ByPath:
+    """Answers each path in another way."""
+
+    def __init__(self, **behaviours):
+        self.behaviours = behaviours
+
+    def behave(self, connection):
+        last = [r for r in connection.receiver.all() if r.connection == connection.number][-1]
+        return self.behaviours[last.target.strip("/")].behave(connection)
+
+
+def test_a_tenant_does_not_hold_a_host_that_others_use_too(alone, receiver, event):
+    host = receiver(default=ByPath(bad=Answer(after=event()), good=Answer()))
+    evhookd = alone(delivery_concurrency=64, delivery_timeout="30s", lease="61s", drain_timeout="0s")
+    bad, good = Tenant(evhookd.client()), Tenant(evhookd.client())
+    hanging(bad, host.url("/bad"), 30)
+    bad.publish_many(10, "bad")
+    host.wait_for(24)
+    good.create(host.url("/good"))
+    wanted = set(good.publish_many(10))
+    host.wait(lambda requests: wanted <= {r.header("webhook-id") for r in requests}, "they came", 5)
+
+
 def test_what_is_claimed_is_started(alone, receiver, event):
     """Claims ask for what there is room for: for webhooks, and for tenants."""
-    release = event()
-    tarpit = receiver(default=Answer(after=release))
-    evhookd = alone(delivery_timeout="1s", lease="8s", delivery_concurrency=60, drain_timeout="0s", log_level="warn")
-    tenants = [Tenant(evhookd.client()) for _ in range(2)]
-    for tenant in tenants:
-        hanging(tenant, tarpit.url(), 10)
+    tarpit = Answer(after=event())
+    evhookd = alone(delivery_timeout="1s", lease="3s", delivery_concurrency=60, drain_timeout="0s", log_level="warn")
+    shared = receiver(default=tarpit)
+    for hosts in (1, 10):
+        tenant = Tenant(evhookd.client())
+        for n in range(10):
+            hanging(tenant, (shared if hosts == 1 else receiver(default=tarpit)).url(), 1)
         tenant.publish_many(100, "bad")
     claimed = functools.partial(metric, evhookd, "evhookd_deliveries_claimed_total")
     released = functools.partial(metric, evhookd, "evhookd_deliveries_released_total")
