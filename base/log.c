@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +23,8 @@ static const char *const log_formats[] = {"logfmt", "json"};
 
 static enum log_level log_level = LOG_INFO;
 static enum log_format log_format = LOG_LOGFMT;
+
+static bool log_priorities; /* before each line */
 
 static struct buf log_waiting; /* whole lines, and the record being built */
 static size_t log_start;       /* where that begins */
@@ -45,6 +49,38 @@ void
 log_set_level(enum log_level level)
 {
 	log_level = level;
+}
+
+bool
+log_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+	char *end;
+
+	if (stream == NULL || fstat(STDERR_FILENO, &st) != 0)
+		return false;
+	device = strtoull(stream, &end, 10);
+	if (end == stream || *end != ':')
+		return false;
+	stream = end + 1;
+	inode = strtoull(stream, &end, 10);
+	return end != stream && *end == '\0' && device == st.st_dev && inode == st.st_ino;
+}
+
+void
+log_set_priorities(bool on)
+{
+	log_priorities = on;
+}
+
+const char *
+log_priority(enum log_level level)
+{
+	static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"}; /* syslog's */
+
+	return log_priorities ? priorities[level] : "";
 }
 
 static int
@@ -134,6 +170,7 @@ log_add_str(struct buf *buf, const char *key, const char *value, size_t n)
 static void
 log_add_head(struct buf *buf, enum log_level level, const char *msg, size_t n)
 {
+	buf_adds(buf, log_priority(level));
 	buf_adds(buf, log_format == LOG_JSON ? "{\"time\":\"" : "time=");
 	log_add_time(buf);
 	if (log_format == LOG_JSON)

@@ -30,6 +30,15 @@ int log_level_parse(
     const char *name, enum log_level *level); /* error, warn, info, debug; 0 or -1 */
 int log_format_parse(const char *name, enum log_format *format); /* logfmt, json; 0 or -1 */
 
+/*
+ * Whether stderr is systemd's journal: JOURNAL_STREAM names its device and inode.  There a line
+ * begins with its priority, <N> (sd-daemon(3)), when log_set_priorities() says so; the journal
+ * takes that off, and limits the rate of warnings apart from that of the rest.
+ */
+bool log_is_journal(void);
+void log_set_priorities(bool on);
+const char *log_priority(enum log_level level); /* "<N>", or "" while they are off */
+
 bool log_on(enum log_level level);
 void log_begin(enum log_level level, const char *msg);
 /* A record that is never dropped: it waits until stderr takes it, before all others.  Before doing

@@ -391,10 +391,11 @@ void
 delivery_tell(const struct delivery *delivery, enum tally_outcome outcome)
 {
 	const struct target *target = delivery->target;
+	enum dispatch_log log = target->dispatch->opts.log;
 
 	delivery_tally(delivery, outcome);
-
-	if (!log_on(LOG_INFO))
+	if (!log_on(LOG_INFO) || log == DISPATCH_LOG_NONE ||
+	    (log == DISPATCH_LOG_FAILURES && delivery->success))
 		return;
 	log_begin(LOG_INFO, target->alert ? "alert" : "delivery");
 	log_str("outcome", tally_outcome_name(outcome));

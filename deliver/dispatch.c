@@ -403,6 +403,12 @@ dispatch_forget_list(struct delivery_list *list)
 }
 
 void
+dispatch_set_log(struct dispatch *dispatch, enum dispatch_log log)
+{
+	dispatch->opts.log = log;
+}
+
+void
 dispatch_free(struct dispatch *dispatch)
 {
 	struct target *target, *next;

@@ -16,6 +16,9 @@
 
 struct dispatch;
 
+/* Which outcomes of attempts are logged. */
+enum dispatch_log { DISPATCH_LOG_ALL, DISPATCH_LOG_FAILURES, DISPATCH_LOG_NONE };
+
 struct dispatch_opts {
 	struct event_base *base;
 	struct store *store;
@@ -26,9 +29,11 @@ struct dispatch_opts {
 	int64_t max_diverted;        /* of a webhook */
 	size_t endpoint_concurrency; /* of one webhook at most */
 	size_t delivery_concurrency; /* of the process */
+	enum dispatch_log log;
 };
 
 struct dispatch *dispatch_new(const struct dispatch_opts *opts);
+void dispatch_set_log(struct dispatch *dispatch, enum dispatch_log log);
 /* After store_free(), whose last callbacks come here, and before poster_free(). */
 void dispatch_free(struct dispatch *dispatch);
 

@@ -381,7 +381,7 @@ config_print_help(struct config_reader *reader)
 static enum config_result
 config_print_fault(struct config_reader *reader)
 {
-	fprintf(stderr, "evhookd: %s\n", buf_str(&reader->why));
+	fprintf(stderr, "%sevhookd: %s\n", log_priority(LOG_ERROR), buf_str(&reader->why));
 	buf_clear(&reader->why);
 	return CONFIG_EXIT_USAGE;
 }
@@ -419,6 +419,7 @@ config_take(struct config *config, struct config *fresh)
 	struct config old = *config;
 
 	config->log_level = fresh->log_level;
+	config->log_deliveries = fresh->log_deliveries;
 	config->auth_key = fresh->auth_key;
 	config->auth_issuer = fresh->auth_issuer;
 	config->auth_audience = fresh->auth_audience;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "deliver/dispatch.h"
 #include "proto/address.h"
 
 struct config_strings {
@@ -55,6 +56,7 @@ struct config {
 	int64_t drain_timeout_ms;
 	enum log_level log_level;
 	enum log_format log_format;
+	enum dispatch_log log_deliveries;
 	struct config_strings auth_key; /* files */
 	char *auth_issuer;              /* NULL: not checked */
 	char *auth_audience;            /* NULL: not checked */

@@ -109,6 +109,8 @@ const struct config_option config_table[] = {
 	    "error, warn, info or debug", AT(log_level), 0, 0, CONFIG_RELOAD },
 	{ NULL, "log-format", CONFIG_FORMAT, "FORMAT", "logfmt",
 	    "logfmt or json", AT(log_format), 0, 0, 0 },
+	{ NULL, "log-deliveries", CONFIG_DELIVERIES, "WHICH", "all",
+	    "all, failures or none", AT(log_deliveries), 0, 0, CONFIG_RELOAD },
 
 	{ "This program", "config", CONFIG_STRING, "FILE", NULL,
 	    "lines of \"name = value\", an option each", AT(file), 0, 0,

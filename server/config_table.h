@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 /* The field in struct config is: bool; int64_t (count, bytes, ms); char *, or struct
- * config_strings when repeatable; allow_egress; enum log_level; enum log_format. */
+ * config_strings when repeatable; allow_egress; enum log_level; enum log_format; enum
+ * dispatch_log. */
 enum config_type {
 	CONFIG_BOOL,
 	CONFIG_INT,
@@ -17,7 +18,8 @@ enum config_type {
 	CONFIG_REDIS,   /* a URI */
 	CONFIG_CIDR,
 	CONFIG_LEVEL,
-	CONFIG_FORMAT
+	CONFIG_FORMAT,
+	CONFIG_DELIVERIES
 };
 
 enum config_flag {

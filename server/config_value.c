@@ -208,6 +208,19 @@ config_value_bool(bool *field, const char *text, struct buf *why)
 	return 0;
 }
 
+static const char *const config_deliveries[] = {"all", "failures", "none"};
+
+static int
+config_value_deliveries(enum dispatch_log *field, const char *text, struct buf *why)
+{
+	for (size_t i = 0; i < sizeof config_deliveries / sizeof config_deliveries[0]; i++)
+		if (!strcmp(text, config_deliveries[i])) {
+			*field = (enum dispatch_log)i;
+			return 0;
+		}
+	return config_value_refuse(why, "all, failures or none", text);
+}
+
 static int
 config_value_cidr(struct config *config, const char *text, struct buf *why)
 {
@@ -253,6 +266,8 @@ config_value_set(
 		if (log_format_parse(text, field))
 			return config_value_refuse(why, "logfmt or json", text);
 		return 0;
+	case CONFIG_DELIVERIES:
+		return config_value_deliveries(field, text, why);
 	}
 	return -1;
 }

@@ -130,6 +130,7 @@ server_ev_reload(evutil_socket_t fd, short what, void *arg)
 	else
 		log_msg(LOG_INFO, "reloaded");
 	log_set_level(server->config.log_level);
+	dispatch_set_log(server->app.dispatch, server->config.log_deliveries);
 	notify_reloaded(server->notify);
 	free(why);
 }
@@ -295,6 +296,7 @@ server_open_delivery(struct server *server)
 	    .max_diverted = config->max_diverted,
 	    .endpoint_concurrency = (size_t)config->endpoint_concurrency,
 	    .delivery_concurrency = (size_t)config->delivery_concurrency,
+	    .log = config->log_deliveries,
 	};
 	struct trimmer_opts trimmer = {
 	    .base = app->base,
@@ -485,6 +487,7 @@ main(int argc, char **argv)
 	int status = EXIT_SUCCESS;
 
 	fds_open_standard();
+	log_set_priorities(log_is_journal());
 	process_protect();
 	switch (config_read(&server.config, argc, argv)) {
 	case CONFIG_EXIT_OK:

@@ -16,6 +16,11 @@ for unit in evhookd.service evhookd@.service; do
 		exit 1
 	fi
 	tail -n 1 "$work/out"
+	if ! grep -qx 'PartOf=evhookd.target' "$from" || ! grep -q '^Wants=.* evhookd.target$' "$from"; then
+		echo "$unit does not belong to evhookd.target"
+		exit 1
+	fi
+	cp "${srcdir:-.}/doc/systemd/evhookd.target" "$work"
 	# An instance of the template; the program need not be installed
 	as=$work/$(echo "$unit" | sed 's/@/@9464/')
 	sed 's,^ExecStart=.*,ExecStart=/bin/true,;/^Documentation=/d' "$from" >"$as"

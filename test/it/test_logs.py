@@ -146,3 +146,28 @@ def test_warnings_that_repeat_are_left_out_and_counted(alone):
     said = records(evhookd, "a queued event cannot be read; it ends as failed")
     assert len(said) == 10 and {record["webhook"] for record in said} == {webhook}
     assert left_out["of"] == "a queued event cannot be read; it ends as failed" and left_out["lines"] == "50"
+
+
+def test_what_is_logged_of_deliveries_can_be_chosen(alone, receiver):
+    evhookd = alone(log_level="info", log_deliveries="failures")
+    tenant = Tenant(evhookd.client())
+    good = receiver()
+    tenant.create(good.url(), eventTypes=["a"])
+    tenant.create(receiver(default=Answer(status=503)).url(), eventTypes=["b"])
+    tenant.publish("a")
+    good.wait_for(1)
+    tenant.publish("b")
+    assert [r["outcome"] for r in wait_for(evhookd, "delivery")] == ["failed"]
+    assert evhookd.log_lines("msg=audit"), "whatever it says"
+
+
+def test_the_journal_gets_a_priority_with_each_line(alone):
+    evhookd = alone(env={"JOURNAL_STREAM": "1:1"}, log_level="info")
+    assert not [line for line in evhookd.stderr().splitlines() if line.startswith("<")]
+    evhookd.stop()
+    stat = (evhookd.dir / "stderr").stat()
+    before = len(evhookd.stderr().splitlines())
+    evhookd.env = {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"}
+    evhookd.start()
+    lines = evhookd.stderr().splitlines()[before:]
+    assert lines and all(re.match(r"<[3467]>time=", line) for line in lines)

@@ -16,7 +16,7 @@ from harness import DEADLINE, run, until
 from receivers import Answer
 
 OPTIONS = """
-listen admin-listen redis data-dir shards lease dns ca-file log-level log-format config check-config
+listen admin-listen redis data-dir shards lease dns ca-file log-level log-format log-deliveries config check-config
 help version allow-egress max-body max-header request-timeout max-webhooks max-fanout max-pending
 event-retention events-kept attempts-kept idempotency-ttl secret-overlap redis-wait delivery-timeout
 endpoint-concurrency delivery-concurrency drain-delay drain-timeout no-auth

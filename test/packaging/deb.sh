@@ -81,7 +81,7 @@ list_files "$root/build/before"
 inside sh -c 'dpkg -i /build/evhookd_*.deb' >"$root/build/log" 2>&1 || { cat "$root/build/log"; fail 'not installed'; }
 list_files "$root/build/installed"
 for file in usr/sbin/evhookd usr/bin/evhookctl lib/systemd/system/evhookd.service \
-	lib/systemd/system/evhookd@.service usr/lib/sysusers.d/evhookd.conf usr/lib/tmpfiles.d/evhookd.conf \
+	lib/systemd/system/evhookd@.service lib/systemd/system/evhookd.target usr/lib/sysusers.d/evhookd.conf usr/lib/tmpfiles.d/evhookd.conf \
 	etc/evhookd/evhookd.conf usr/share/man/man8/evhookd.8.gz usr/share/man/man1/evhookctl.1.gz \
 	usr/share/bash-completion/completions/evhookctl usr/share/doc/evhookd/delivery.md.gz \
 	usr/share/doc/evhookd/examples/prometheus/alerts.yml; do
@@ -121,7 +121,10 @@ echo '== removing'
 inside dpkg -r evhookd >"$root/build/log" 2>&1 || { cat "$root/build/log"; fail 'not removed'; }
 [ -f "$root/etc/evhookd/evhookd.conf" ] || fail 'removing took the configuration along'
 [ -d "$root/var/lib/evhookd/evhook-data" ] || fail 'removing took the data along'
+inside sh -c 'mkdir -p /etc/systemd/system/multi-user.target.wants && cd "$_" &&
+	ln -s /lib/systemd/system/evhookd@.service evhookd@9464.service'
 inside dpkg -P evhookd >"$root/build/log" 2>&1 || { cat "$root/build/log"; fail 'not purged'; }
+inside rmdir -p --ignore-fail-on-non-empty /etc/systemd/system/multi-user.target.wants
 list_files "$root/build/after"
 diff -u "$root/build/before" "$root/build/after" || fail 'something was left behind'
 echo "== good: $(cd "$root/build" && echo evhookd_*.deb)"

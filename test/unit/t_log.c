@@ -7,7 +7,9 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -81,6 +83,50 @@ one_value(const char *value, size_t n)
 	log_strn("k", value, n);
 	log_end();
 	return drain();
+}
+
+static void
+test_journal_priorities(void **state)
+{
+	(void)state;
+	log_set_priorities(true);
+	log_begin(LOG_INFO, "m");
+	log_end();
+	assert_string_equal(drain(), "<6>" HEAD "\n");
+	log_setup(LOG_DEBUG, LOG_JSON);
+	log_begin(LOG_INFO, "m");
+	log_end();
+	assert_string_equal(drain(), "<6>" JSON_HEAD "}\n");
+	log_msg(LOG_ERROR, "m");
+	log_msg(LOG_WARN, "m");
+	log_msg(LOG_DEBUG, "m");
+	drain();
+	assert_memory_equal(buf_str(&got), "<3>", 3);
+	assert_non_null(strstr(buf_str(&got), "\n<4>"));
+	assert_non_null(strstr(buf_str(&got), "\n<7>"));
+	log_set_priorities(false);
+}
+
+/* The variable is inherited: what counts is that it names what stderr is. */
+static void
+test_journal_is_known_by_device_and_inode(void **state)
+{
+	struct stat st;
+	char text[64];
+
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	assert_false(log_is_journal());
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", text, 1);
+	assert_true(log_is_journal());
+	snprintf(text, sizeof text, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", text, 1);
+	assert_false(log_is_journal());
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	assert_false(log_is_journal());
+	unsetenv("JOURNAL_STREAM");
 }
 
 static void
@@ -494,6 +540,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    LOG_TEST(test_logfmt),
+	    LOG_TEST(test_journal_priorities),
+	    LOG_TEST(test_journal_is_known_by_device_and_inode),
 	    LOG_TEST(test_json),
 	    LOG_TEST(test_invalid_utf8),
 	    LOG_TEST(test_unprintable_utf8),
