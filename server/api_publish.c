@@ -342,7 +342,7 @@ publish_on_stored(void *arg, enum store_err err, const struct publish_result *re
 		break;
 	case PUBLISH_FULL:
 		publish_end(flow);
-		trimmer_published(call->app->trimmer, &call->tenant, 0, true);
+		trimmer_hurry(call->app->trimmer, &call->tenant);
 		log_begin(LOG_WARN, "a tenant has as many bytes as it may have");
 		log_str("tenant", call->tenant.s);
 		log_end();

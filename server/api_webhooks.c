@@ -337,5 +337,6 @@ delete_on_deleted(void *arg, enum store_err err)
 		return;
 	}
 	dispatch_webhook_changed(call->app->dispatch, &call->locator[0]);
+	trimmer_hurry(call->app->trimmer, &call->tenant);
 	call_reply_empty(call, 204);
 }

@@ -130,10 +130,19 @@ trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n, 
 	struct trimmer_noted *noted = trimmer_noted(trimmer, tenant);
 
 	noted->published += (int64_t)n;
-	if ((noted->published <= trimmer->opts.events_kept / 8 && !much) ||
-	    HASH_COUNT(trimmer->jobs) >= JOBS_MAX)
+	if (noted->published <= trimmer->opts.events_kept / 8 && !much)
+		return;
+	if (HASH_COUNT(trimmer->jobs) >= JOBS_MAX)
 		return;
 	noted->published = 0;
+	trimmer_hurry(trimmer, tenant);
+}
+
+void
+trimmer_hurry(struct trimmer *trimmer, const struct uuid *tenant)
+{
+	if (HASH_COUNT(trimmer->jobs) >= JOBS_MAX)
+		return; /* the hourly look finds it */
 	trimmer_add_job(trimmer, tenant);
 	trimmer_step(trimmer);
 }

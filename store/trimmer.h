@@ -23,6 +23,8 @@ void trimmer_free(struct trimmer *trimmer); /* after store_free() */
 bool trimmer_notes(struct trimmer *trimmer, const struct uuid *tenant);
 /* So many events of the tenant were stored; `much`: it nears the bytes that it may have. */
 void trimmer_published(struct trimmer *trimmer, const struct uuid *tenant, size_t n, bool much);
+/* The tenant is trimmed now: it has no room, or a webhook was deleted that needed much. */
+void trimmer_hurry(struct trimmer *trimmer, const struct uuid *tenant);
 /* Events removed from streams so far, by this process. */
 uint64_t trimmer_trimmed(const struct trimmer *trimmer);
 

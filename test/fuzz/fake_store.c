@@ -212,6 +212,9 @@ fake_run_publish(struct fake *fake)
 	case 'F':
 		result.outcome = PUBLISH_FANOUT;
 		break;
+	case 'B':
+		result.outcome = PUBLISH_FULL;
+		break;
 	case 'W':
 		result.outcome = PUBLISH_WORK;
 		break;
