@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/mem.h"
 #include "ctl/out.h"
 #include "ctl/rds.h"
@@ -77,7 +78,7 @@ cmd_fsck_on_checked(void *arg, const redisReply *reply)
 		fsck->findings++;
 		buf_reset(&line);
 		if (ctl_is(fsck->ctl, "json"))
-			json_add_strn(&line, reply->element[i]->str, reply->element[i]->len);
+			escape_json(&line, reply->element[i]->str, reply->element[i]->len);
 		else
 			out_safe(&line, reply->element[i]->str, reply->element[i]->len);
 		printf("%s\n", buf_str(&line));

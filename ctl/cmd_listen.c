@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "ctl/api.h"
 #include "ctl/input.h"
+#include "ctl/out.h"
 #include "ctl/received.h"
 
 #define LISTEN_BODY_MAX (64 * 1024 * 1024)
@@ -238,7 +239,7 @@ cmd_listen_say(const struct listener *listener)
 
 	fprintf(stderr, "listening on %s\n", listener->url);
 	if (listener->webhook[0] != '\0')
-		fprintf(stderr, "registered as webhook %s, which is deleted at the end (Ctrl-C)\n",
+		out_say("registered as webhook %s, which is deleted at the end (Ctrl-C)",
 		    listener->webhook);
 	else
 		fprintf(stderr, "to deliver here: evhookctl webhooks create listen %s '*'%s%s\n",

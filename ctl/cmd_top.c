@@ -294,7 +294,7 @@ cmd_top_print_json(const struct top *top)
 	}
 	json_close(&out, ']');
 	json_close(&out, '}');
-	puts(buf_str(&out));
+	out_json_line(buf_str(&out), out.len);
 	buf_clear(&out);
 }
 

@@ -297,8 +297,13 @@ cmd_why_event(struct why *why)
 		if (type != NULL && type->type == JSON_STRING)
 			why->type = xstrdup(type->str);
 		json_add_raw(&why->out, root->raw, root->raw_len);
-		if (!why->json)
-			printf("%s  %s\n", why->event, why->type != NULL ? why->type : "-");
+		if (!why->json) {
+			struct buf line = {0};
+
+			out_value(&line, type);
+			printf("%s  %s\n", why->event, buf_str(&line));
+			buf_clear(&line);
+		}
 	} else {
 		json_add_null(&why->out);
 		if (code == CTL_OK && !why->json)
@@ -326,7 +331,7 @@ cmd_why_webhooks(struct why *why)
 	json_close(&why->out, ']');
 	json_close(&why->out, '}');
 	if (why->json)
-		puts(buf_str(&why->out));
+		out_json_line(buf_str(&why->out), why->out.len);
 	else if (why->others > 0)
 		printf("%zu other webhooks have nothing to do with it\n", why->others);
 	if (why->type == NULL && !why->any)

@@ -46,6 +46,7 @@ extern const char ctl_common[]; /* options of every command */
 struct ctl_value {
 	const struct ctl_option *option;
 	const char *text;
+	char *hidden; /* text, when it was taken from argv; else NULL */
 };
 
 struct ctl {

@@ -20,6 +20,13 @@ ctl_clear(struct ctl *ctl)
 	if (ctl->token.data != NULL)
 		mem_wipe(ctl->token.data, ctl->token.cap);
 	buf_clear(&ctl->token);
+	for (size_t i = 0; i < ctl->nvalues; i++) {
+		char *hidden = ctl->values[i].hidden;
+
+		if (hidden != NULL)
+			mem_wipe(hidden, strlen(hidden));
+		free(hidden);
+	}
 	free(ctl->values);
 	free(ctl->words);
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "ctl/ctl.h"
+#include "ctl/out.h"
 
 int
 ctl_fail(int code, const char *fmt, ...)
@@ -15,7 +16,7 @@ ctl_fail(int code, const char *fmt, ...)
 	fflush(stdout);
 	fputs("evhookctl: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	out_vsay(fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
 	return code;
@@ -47,15 +48,28 @@ ctl_find_option(const char *name, size_t n)
 	return NULL;
 }
 
+/* ps shows the command line to everyone: a URI with a password goes from it. */
+static void
+ctl_hide(struct ctl_value *value, char *text)
+{
+	size_t n = strlen(text);
+
+	if (strcmp(value->option->name, "redis") != 0 || strchr(text, '@') == NULL)
+		return;
+	value->text = value->hidden = xstrdup(text);
+	mem_wipe(text, n);
+	memcpy(text, "***", n < 3 ? n : 3);
+}
+
 /* Reads the option at argv[*i] and its value; *i is then at the last word read. */
 static int
 ctl_parse_option(struct ctl *ctl, int argc, char **argv, int *i)
 {
-	const char *name = argv[*i] + 2;
-	const char *equals = strchr(name, '=');
+	char *name = argv[*i] + 2;
+	char *equals = strchr(name, '=');
 	size_t n = equals != NULL ? (size_t)(equals - name) : strlen(name);
 	const struct ctl_option *option = ctl_find_option(name, n);
-	const char *text = equals != NULL ? equals + 1 : NULL;
+	char *text = equals != NULL ? equals + 1 : NULL;
 
 	if (option == NULL)
 		return ctl_fail(CTL_USAGE, "there is no option --%.*s", (int)n, name);
@@ -66,7 +80,10 @@ ctl_parse_option(struct ctl *ctl, int argc, char **argv, int *i)
 			return ctl_fail(CTL_USAGE, "--%s needs a value", option->name);
 		text = argv[++*i];
 	}
-	ctl->values[ctl->nvalues++] = (struct ctl_value){option, text != NULL ? text : ""};
+	ctl->values[ctl->nvalues] = (struct ctl_value){option, text != NULL ? text : "", NULL};
+	if (text != NULL)
+		ctl_hide(&ctl->values[ctl->nvalues], text);
+	ctl->nvalues++;
 	return CTL_OK;
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
+
 /* Escapes, too: C1 controls (U+0080-9F) and what turns the direction of text (U+202A-E, U+2066-9).
  */
 static bool
@@ -40,6 +42,59 @@ out_safe(struct buf *buf, const char *s, size_t n)
 	}
 }
 
+/* They stand within strings only, so that an escape is right there. */
+void
+out_json(struct buf *buf, const char *json, size_t n)
+{
+	const unsigned char *s = (const unsigned char *)json;
+
+	for (size_t i = 0, len; i < n; i += len) {
+		len = s[i] == 0xc2 ? 2 : s[i] == 0xe2 ? 3 : 1;
+		if (len > n - i)
+			len = 1;
+		if (strchr("\n\r\t", s[i]) == NULL && out_is_odd(s + i, len))
+			buf_printf(buf, "\\u%04x",
+			    len == 1   ? s[i]
+			    : len == 2 ? s[i + 1]
+				       : 0x2000u + (s[i + 1] & 0x3fu) * 64 + (s[i + 2] & 0x3fu));
+		else
+			buf_add(buf, json + i, len);
+	}
+}
+
+void
+out_json_line(const char *json, size_t n)
+{
+	struct buf line = {0};
+
+	out_json(&line, json, n);
+	puts(buf_str(&line));
+	buf_clear(&line);
+}
+
+void
+out_vsay(const char *fmt, va_list ap)
+{
+	struct buf text = {0}, safe = {0};
+
+	buf_vprintf(&text, fmt, ap);
+	out_safe(&safe, buf_str(&text), text.len);
+	fputs(buf_str(&safe), stderr);
+	buf_clear(&text);
+	buf_clear(&safe);
+}
+
+void
+out_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	out_vsay(fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
 void
 out_value(struct buf *buf, const struct json *value)
 {
@@ -70,7 +125,7 @@ out_line(struct buf *buf, const struct json *value)
 {
 	size_t from = buf->len;
 
-	buf_add(buf, value->raw, value->raw_len);
+	out_json(buf, value->raw, value->raw_len);
 	for (size_t i = from; i < buf->len; i++)
 		if (buf->data[i] == '\n' || buf->data[i] == '\r')
 			buf->data[i] = ' ';
@@ -142,7 +197,7 @@ out_pretty(const struct json *value, int indent)
 	struct buf text = {0};
 
 	if ((!object && value->type != JSON_ARRAY) || value->count == 0) {
-		out_safe(&text, value->raw, value->raw_len);
+		out_json(&text, value->raw, value->raw_len);
 		fputs(buf_str(&text), stdout);
 		buf_clear(&text);
 		return;
@@ -151,7 +206,7 @@ out_pretty(const struct json *value, int indent)
 	for (const struct json *at = value->child; at != NULL; at = at->next) {
 		printf("%*s", indent + 2, "");
 		if (object) {
-			json_add_strn(&text, at->key, at->key_len);
+			escape_json(&text, at->key, at->key_len);
 			fputs(buf_str(&text), stdout);
 			fputs(": ", stdout);
 			buf_reset(&text);
@@ -175,7 +230,7 @@ progress(const char *fmt, ...)
 	fflush(stdout);
 	fputs("\r\033[K", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	out_vsay(fmt, ap);
 	va_end(ap);
 	fflush(stderr);
 	progress_shown = true;

@@ -2,6 +2,7 @@
 #ifndef CTL_OUT_H
 #define CTL_OUT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,6 +12,13 @@
 /* Appends the text with control characters and what is not UTF-8 as \xNN: whoever wrote it must not
  * steer the terminal. */
 void out_safe(struct buf *buf, const char *s, size_t n);
+/* Appends JSON text with those characters as \uNNNN, which is the same JSON. */
+void out_json(struct buf *buf, const char *json, size_t n);
+/* The same with an end of line, to standard output. */
+void out_json_line(const char *json, size_t n);
+/* Text made safe, to standard error. */
+void out_vsay(const char *fmt, va_list ap);
+void out_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A JSON value as people write it: strings bare, null as "-", arrays with commas. */
 void out_value(struct buf *buf, const struct json *value);
 

@@ -93,8 +93,12 @@ pages_on_item(void *arg, const struct json *item)
 	struct pages_listing *list = arg;
 
 	if (list->json) {
+		struct buf text = {0};
+
+		out_json(&text, item->raw, item->raw_len);
 		fputs(list->n == 0 ? "[\n" : ",\n", stdout);
-		fwrite(item->raw, 1, item->raw_len, stdout);
+		fwrite(text.data, 1, text.len, stdout);
+		buf_clear(&text);
 	} else {
 		for (size_t i = 0; list->listing->members[i] != NULL; i++)
 			table_member(&list->table, item, list->listing->members[i]);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "ctl/input.h"
 
 #define RDS_TIMEOUT_MS 10000 /* a script on large keys may take a while */
 #define RDS_CONNECT_S 5
@@ -45,12 +46,34 @@ rds_on_down(void *arg)
 	rds->up = false;
 }
 
+/* That of --redis-password-file, if there is one. */
+static int
+rds_password(const struct ctl *ctl, struct redisuri *uri)
+{
+	const char *file = ctl_get(ctl, "redis-password-file");
+	struct buf password = {0};
+	int code = CTL_OK;
+
+	if (file == NULL)
+		return CTL_OK;
+	code = input_secret(file, &password);
+	if (code == CTL_OK && password.len == 0)
+		code = ctl_fail(CTL_USAGE, "%s is empty", file);
+	if (code == CTL_OK)
+		redisuri_set_password(uri, buf_str(&password));
+	if (password.data != NULL)
+		mem_wipe(password.data, password.cap);
+	buf_clear(&password);
+	return code;
+}
+
 int
 rds_open(const struct ctl *ctl, struct rds **out)
 {
 	const char *uri = ctl_get(ctl, "redis");
 	struct timeval limit = {.tv_sec = RDS_CONNECT_S};
 	struct rds *rds;
+	int code;
 
 	*out = NULL;
 	if (uri == NULL)
@@ -59,6 +82,12 @@ rds_open(const struct ctl *ctl, struct rds **out)
 		return ctl_fail(CTL_USAGE, "the URI of Redis %s", redisuri_fault(uri));
 	rds = xcalloc(1, sizeof *rds);
 	redisuri_parse(&rds->uri, uri);
+	code = rds_password(ctl, &rds->uri);
+	if (code != CTL_OK) {
+		redisuri_clear(&rds->uri);
+		free(rds);
+		return code;
+	}
 	rds->base = event_base_new();
 	if (rds->base == NULL)
 		abort();
