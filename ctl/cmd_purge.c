@@ -53,15 +53,18 @@ cmd_purge_on_names(void *arg, const redisReply *reply)
 			    xstrndup(reply->element[i]->str, reply->element[i]->len);
 }
 
-/* Whether a key is <prefix><kind>:<tenant>, or goes on with a colon. */
+/* Whether a key is <prefix><kind>:<tenant>, or goes on with a colon; or that was set aside. */
 static bool
 cmd_purge_is_own(const struct purge *purge, const char *key)
 {
+	static const char damaged[] = "damaged:";
 	size_t n = strlen(purge->prefix);
 	const char *at;
 
 	if (strncmp(key, purge->prefix, n) != 0)
 		return false;
+	if (strncmp(key + n, damaged, sizeof damaged - 1) == 0)
+		n += sizeof damaged - 1;
 	at = key + n + strcspn(key + n, ":");
 	if (*at != ':' || strncmp(at + 1, purge->tenant->s, UUID_LEN) != 0)
 		return false;

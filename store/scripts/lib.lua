@@ -42,7 +42,8 @@ local function mended(answer, command, key, ...)
 	local is_mended = false
 	if string.find(answer.err, '^WRONGTYPE') then
 		is_mended = set_aside(key)
-	elseif command == 'HINCRBY' and may_mend then -- of what is no number, or too large a one
+	elseif may_mend and command == 'HINCRBY' and (string.find(answer.err, '^ERR hash value')
+		or string.find(answer.err, '^ERR increment')) then -- of what is no number, or too large a one
 		redis.call('HDEL', key, (...))
 		complain(key, 'held no number as ' .. (...))
 		is_mended = true

@@ -14,7 +14,7 @@ if ARGV[3] ~= '' and ARGV[3] ~= old[2] then
 end
 need('HDEL', 'ZREM', 'ZADD', 'UNLINK', 'SPOP', 'SADD', unpack(LETTING_GO))
 need_channel()
-for pattern in string.gmatch(old[3], '%S+') do
+for pattern in string.gmatch(old[3] or '', '%S+') do
 	redis.call('HDEL', p .. 'sub:' .. tenant .. ':' .. pattern, webhook)
 end
 redis.call('ZREM', p .. 'whs:' .. tenant, webhook)
@@ -22,6 +22,9 @@ redis.call('ZREM', p .. 'due', webhook, webhook .. ':alert')
 redis.call('UNLINK', key, p .. 'q:' .. webhook, p .. 'q:' .. webhook .. ':alert', p .. 'rt:' .. webhook,
 	p .. 'rq:' .. webhook, p .. 'rt:' .. webhook .. ':alert', p .. 'dv:' .. webhook,
 	p .. 'dvx:' .. webhook, p .. 'at:' .. webhook, p .. 'st:' .. webhook)
+for _, kind in ipairs({ 'q:', 'rt:', 'rq:', 'dv:', 'dvx:', 'at:', 'st:' }) do
+	redis.call('UNLINK', p .. 'damaged:' .. kind .. webhook) -- if it was set aside
+end
 if let_some_go(tenant, webhook) then
 	redis.call('SADD', p .. 'gone:' .. tenant, webhook)
 	redis.call('ZADD', p .. 'tenants', int(now_ms()), tenant)

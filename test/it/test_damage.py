@@ -2,11 +2,12 @@
 named in the log, and fsck reports and mends them."""
 
 import pytest
+import redis as redis_client
 
 from api import UNKNOWN, Keys, Tenant, expect
 from ctl import FAILED, OK, Ctl
 from failing import policy, until_diverted
-from harness import until
+from harness import TOP, until
 from receivers import Answer
 
 
@@ -197,6 +198,36 @@ def test_subscriptions_and_the_list_of_webhooks_damaged_at_once(place):
         place.ctl.lines("fsck", "--repair", code=FAILED)
     event = place.hit.publish("a.b")["locator"]
     place.sinks[1].wait_for_events([event])
+
+
+def test_the_note_of_the_time_is_made_anew(place):
+    place.redis.set("evhook:clock", "x")
+    until(lambda: place.redis.type("evhook:clock") == "hash", "it is made anew")
+    place.all_goes_on()
+
+
+def test_what_was_set_aside_goes_with_its_webhook_and_its_tenant(place):
+    for kind in ("q", "st", "ev"):
+        place.damage(kind, name_of(place, kind))
+    place.all_goes_on()
+    assert len(place.damaged()) == 3
+    place.hit.delete(place.webhook)
+    assert [key.split(":")[3] for key in place.damaged()] == ["ev"]
+    place.ctl.run("purge", place.hit.locator, "--yes")
+    assert not [key for key in place.redis.scan_iter(count=1000) if place.hit.locator in key]
+
+
+def test_a_refusal_is_no_damage(new_redis):
+    """A Redis without memory leaves counters alone."""
+    redis = new_redis().client
+    redis.hset("evhook:{0}:st:x", "failed", 41)
+    lib = (TOP / "store" / "scripts" / "lib.lua").read_text()
+    count = lib + "count('x', 'failed')"
+    redis.eval(count, 1, "evhook:{0}:")
+    redis.config_set("maxmemory", 1)
+    with pytest.raises(redis_client.ResponseError, match="OOM"):
+        redis.eval(count, 1, "evhook:{0}:")
+    assert redis.hget("evhook:{0}:st:x", "failed") == "42"
 
 
 def test_fsck_goes_through_everything_and_says_what_it_did(place):
