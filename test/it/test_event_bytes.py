@@ -321,6 +321,13 @@ def test_copies_of_schema_1_are_read(bytes_of, receiver):
     assert not it.redis.exists(it.keys.retries(locator), it.keys.diverted(locator))
 
 
+def test_schema_1_becomes_2(new_redis, new_evhookd):
+    redis = new_redis()
+    redis.client.hset("evhook:meta", mapping={"schema": 1, "shards": 64})
+    Tenant(new_evhookd(redis=redis).client()).publish()
+    assert redis.client.hget("evhook:meta", "schema") == "2"
+
+
 @pytest.mark.parametrize("retries", [None, "0 damaged", "1 {}", "strange"])
 def test_what_cannot_be_read_ends_as_failed(bytes_of, receiver, retries):
     it = bytes_of()
