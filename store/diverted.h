@@ -1,4 +1,4 @@
-/* Diverted events: kept with their own copy until they are sent again or deleted. */
+/* Diverted events: kept, whatever is trimmed, until they are sent again or deleted. */
 #ifndef STORE_DIVERTED_H
 #define STORE_DIVERTED_H
 
