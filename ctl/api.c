@@ -158,7 +158,7 @@ api_code(int status)
 }
 
 int
-api_judge(const struct api_answer *answer)
+api_judge(const struct ctl *ctl, const struct api_answer *answer)
 {
 	const struct json *root = answer->doc.root, *errors, *detail;
 	struct buf text = {0};
@@ -170,7 +170,8 @@ api_judge(const struct api_answer *answer)
 	errors = detail != NULL ? json_get(root, "errors") : NULL;
 	if (detail != NULL)
 		out_value(&text, detail);
-	ctl_fail(code, "the server said %d%s%s", answer->status, text.len > 0 ? ": " : "",
+	ctl_fail(code, "%s%sthe server said %d%s%s", ctl->about != NULL ? ctl->about : "",
+	    ctl->about != NULL ? ": " : "", answer->status, text.len > 0 ? ": " : "",
 	    buf_str(&text));
 	for (errors = errors != NULL && errors->type == JSON_ARRAY ? errors->child : NULL;
 	     errors != NULL; errors = errors->next) {
@@ -192,7 +193,7 @@ api_call(struct ctl *ctl, const char *method, struct buf *path, const struct buf
 {
 	int code = api_try(ctl, method, path, body, fields, answer);
 
-	return code != CTL_OK ? code : api_judge(answer);
+	return code != CTL_OK ? code : api_judge(ctl, answer);
 }
 
 int
@@ -211,6 +212,15 @@ api_show(struct ctl *ctl, const char *method, struct buf *path, const struct buf
 	}
 	api_clear(&answer);
 	return code;
+}
+
+void
+api_say_done(const struct ctl *ctl, const char *what, const char *locator, const char *done)
+{
+	if (ctl_is(ctl, "json"))
+		printf("{\"%s\":\"%s\",\"%s\":true}\n", what, locator, done);
+	else
+		printf("%s %s %s\n", what, locator, done);
 }
 
 void

@@ -25,13 +25,15 @@ void api_query_int(struct buf *path, const char *name, int64_t value);
 int api_try(struct ctl *ctl, const char *method, struct buf *path, const struct buf *body,
     const struct http_field *fields, struct api_answer *answer);
 /* CTL_OK for 2xx; else says what the server said and returns the code for it. */
-int api_judge(const struct api_answer *answer);
+int api_judge(const struct ctl *ctl, const struct api_answer *answer);
 /* Both. */
 int api_call(struct ctl *ctl, const char *method, struct buf *path, const struct buf *body,
     const struct http_field *fields, struct api_answer *answer);
 /* api_call(), then the answer as JSON with --json, else as a card. */
 int api_show(struct ctl *ctl, const char *method, struct buf *path, const struct buf *body,
     const struct http_field *fields);
+/* A line: "webhook 01J… deleted"; with --json {"webhook":"01J…","deleted":true}. */
+void api_say_done(const struct ctl *ctl, const char *what, const char *locator, const char *done);
 void api_clear(struct api_answer *answer);
 
 /* Pages through a list: fn for each item; it returns CTL_OK to go on. */

@@ -1,4 +1,4 @@
-/* evhookctl diverted …, and attempts. */
+/* evhookctl diverted …. */
 #include <stdio.h>
 
 #include "ctl/api.h"
@@ -6,22 +6,6 @@
 #include "ctl/wait.h"
 
 #define RESEND_PAUSE_MS 200 /* after a step that got nowhere */
-
-static int
-cmd_diverted_list_of(struct ctl *ctl, const char *what, const struct api_listing *listing)
-{
-	struct buf path = {0};
-	int code = api_open(ctl);
-
-	if (code != CTL_OK)
-		return code;
-	api_path(ctl, &path, "webhooks", ctl->args[0], what, NULL);
-	api_query(&path, "outcome", ctl_get(ctl, "outcome"));
-	api_query(&path, "eventLocator", ctl_get(ctl, "event"));
-	code = api_list(ctl, &path, listing);
-	buf_clear(&path);
-	return code;
-}
 
 int
 cmd_diverted_list(struct ctl *ctl)
@@ -31,21 +15,15 @@ cmd_diverted_list(struct ctl *ctl)
 	static const char *const members[] = {"eventLocator", "eventType", "failureTimestamp",
 	    "attempts", "failureTrigger", "failureMessage", NULL};
 	static const struct api_listing listing = {.heads = heads, .members = members};
+	struct buf path = {0};
+	int code = api_open(ctl);
 
-	return cmd_diverted_list_of(ctl, "diverted", &listing);
-}
-
-int
-cmd_attempts(struct ctl *ctl)
-{
-	static const char *const heads[] = {"TIME", "EVENT", "TYPE", "ATTEMPT", "OUTCOME", "STATUS",
-	    "MS", "TRIGGER", "MESSAGE", NULL};
-	static const char *const members[] = {"timestamp", "eventLocator", "eventType", "attempt",
-	    "outcome", "statusCode", "durationMs", "failureTrigger", "failureMessage", NULL};
-	static const struct api_listing listing = {
-	    .key = "items", .heads = heads, .members = members};
-
-	return cmd_diverted_list_of(ctl, "attempts", &listing);
+	if (code != CTL_OK)
+		return code;
+	api_path(ctl, &path, "webhooks", ctl->args[0], "diverted", NULL);
+	code = api_list(ctl, &path, &listing);
+	buf_clear(&path);
+	return code;
 }
 
 int
@@ -64,7 +42,7 @@ cmd_diverted_get(struct ctl *ctl)
 
 /* The same for each event named; goes on after a failure and returns the first one. */
 static int
-cmd_diverted_each(struct ctl *ctl, const char *method, const char *last)
+cmd_diverted_each(struct ctl *ctl, const char *method, const char *last, const char *done)
 {
 	int result = api_open(ctl);
 
@@ -75,29 +53,30 @@ cmd_diverted_each(struct ctl *ctl, const char *method, const char *last)
 		struct api_answer answer;
 		int code;
 
+		ctl->about = ctl->args[i];
 		api_path(
 		    ctl, &path, "webhooks", ctl->args[0], "diverted", ctl->args[i], last, NULL);
 		code = api_call(ctl, method, &path, NULL, NULL, &answer);
 		if (result == CTL_OK)
 			result = code;
-		progress("%zu of %zu", i, ctl->nargs - 1);
+		if (code == CTL_OK)
+			api_say_done(ctl, "event", ctl->args[i], done);
 		api_clear(&answer);
 		buf_clear(&path);
 	}
-	progress_end();
 	return result;
 }
 
 int
 cmd_diverted_resend(struct ctl *ctl)
 {
-	return cmd_diverted_each(ctl, "POST", "resend");
+	return cmd_diverted_each(ctl, "POST", "resend", "resent");
 }
 
 int
 cmd_diverted_delete(struct ctl *ctl)
 {
-	return cmd_diverted_each(ctl, "DELETE", NULL);
+	return cmd_diverted_each(ctl, "DELETE", NULL, "deleted");
 }
 
 /* One call resends a part; *resent grows. */

@@ -20,24 +20,6 @@ struct follow {
 	bool rest; /* of the last page something was left out */
 };
 
-/* A date, or a time ago, as a date; "" stays "". */
-static int
-cmd_events_time(const struct ctl *ctl, const char *option, char date[DATETIME_LEN + 1])
-{
-	const char *text = ctl_get(ctl, option);
-	int64_t ms;
-
-	if (text == NULL)
-		return CTL_OK;
-	if (ctl_read_time(text, &ms) == 0)
-		ms = clock_wall_ms() - ms;
-	else if (datetime_parse(text, strlen(text), &ms) != 0)
-		return ctl_fail(
-		    CTL_USAGE, "--%s is a date as in RFC 3339, or a time ago such as 10m", option);
-	datetime_format(date, ms);
-	return CTL_OK;
-}
-
 static void
 cmd_events_print(const struct ctl *ctl, const struct json *event)
 {
@@ -55,6 +37,14 @@ cmd_events_print(const struct ctl *ctl, const struct json *event)
 	line.len -= 2;
 	puts(buf_str(&line));
 	buf_clear(&line);
+}
+
+/* What cmd_events_print() writes below it; nothing with --json. */
+static void
+cmd_events_head(const struct ctl *ctl)
+{
+	if (!ctl_is(ctl, "json"))
+		printf("%-24s  %-26s  TYPE  DATA\n", "TIME", "EVENT");
 }
 
 int
@@ -90,6 +80,8 @@ cmd_events_request(struct ctl *ctl)
 	if (code == CTL_OK && ctl_is(ctl, "json"))
 		out_raw(root);
 	else if (code == CTL_OK)
+		cmd_events_head(ctl);
+	if (code == CTL_OK && !ctl_is(ctl, "json"))
 		for (root = root->child; root != NULL; root = root->next)
 			cmd_events_print(ctl, root);
 	api_clear(&answer);
@@ -164,9 +156,11 @@ cmd_events_list(struct ctl *ctl)
 	if (code == CTL_OK)
 		code = api_count(ctl, &follow.left);
 	if (code == CTL_OK)
-		code = cmd_events_time(ctl, "since", since);
+		code = ctl_since(ctl, "since", since);
 	if (code == CTL_OK)
-		code = cmd_events_time(ctl, "until", until);
+		code = ctl_since(ctl, "until", until);
+	if (code == CTL_OK)
+		cmd_events_head(ctl);
 	if (code == CTL_OK && follow.left != 0)
 		code = cmd_events_pages(&follow, since, until);
 	if (code == CTL_OK && follow.left == 0 && (follow.rest || follow.more))
@@ -189,10 +183,11 @@ cmd_events_tail(struct ctl *ctl)
 	if (code == CTL_OK)
 		code = ctl_time(ctl, "interval", &interval);
 	if (code == CTL_OK)
-		code = cmd_events_time(ctl, "since", since);
+		code = ctl_since(ctl, "since", since);
 	if (code != CTL_OK)
 		return code;
 	wait_begin();
+	cmd_events_head(ctl);
 	do
 		code = cmd_events_pages(&follow, since, "");
 	while (code == CTL_OK && follow.left != 0 && fflush(stdout) == 0 && wait_ms(interval));

@@ -32,6 +32,28 @@ cmd_publish_event(
 	json_close(body, '}');
 }
 
+/* The server would count from where the event around it begins: DATA is judged here, as it was
+ * given; "line" is where it begins in what was read, 0 for all of it. */
+static int
+cmd_publish_judge(const char *data, size_t n, size_t line)
+{
+	struct json_doc doc = {0};
+	struct json_error error;
+	int rc = json_parse(&doc, data, n, SIZE_MAX, &error);
+	bool object = rc == 0 && doc.root->type == JSON_OBJECT;
+
+	json_doc_clear(&doc);
+	if (rc != 0)
+		return ctl_fail(CTL_FAILED, "DATA is not JSON: %s (line %zu, offset %zu%s)",
+		    error.text, line > 0 ? line : error.line, error.offset,
+		    line > 0 ? " of that line" : "");
+	if (object)
+		return CTL_OK;
+	if (line > 0)
+		return ctl_fail(CTL_FAILED, "DATA, line %zu: is not an object", line);
+	return ctl_fail(CTL_FAILED, "DATA is not an object");
+}
+
 /* --- one event a line --- */
 
 struct batch {
@@ -44,6 +66,15 @@ struct batch {
 	size_t published;
 	size_t line; /* where the array begins */
 };
+
+static void
+cmd_publish_say_rest(const struct batch *batch)
+{
+	fprintf(stderr,
+	    "evhookctl: that was the request from line %zu on; %zu events before it are "
+	    "published\n",
+	    batch->line, batch->published);
+}
 
 static int
 cmd_publish_send(struct batch *batch)
@@ -72,10 +103,7 @@ cmd_publish_send(struct batch *batch)
 		batch->requests++;
 		progress("%zu events published", batch->published);
 	} else {
-		fprintf(stderr,
-		    "evhookctl: that was the request from line %zu on; %zu events before it are "
-		    "published\n",
-		    batch->line, batch->published);
+		cmd_publish_say_rest(batch);
 	}
 	api_clear(&answer);
 	buf_clear(&own);
@@ -96,10 +124,15 @@ cmd_publish_line(struct batch *batch, const char *line, size_t n, size_t number)
 		code = cmd_publish_send(batch);
 	if (code != CTL_OK)
 		return code;
-	if (batch->events++ == 0) {
-		json_open(&batch->body, '[');
+	if (batch->events == 0)
 		batch->line = number;
+	code = cmd_publish_judge(line, n, number);
+	if (code != CTL_OK) {
+		cmd_publish_say_rest(batch);
+		return code;
 	}
+	if (batch->events++ == 0)
+		json_open(&batch->body, '[');
 	if (batch->type != NULL)
 		cmd_publish_event(batch->ctl, batch->type, line, n, &batch->body);
 	else
@@ -141,6 +174,8 @@ cmd_publish_one(struct ctl *ctl, const char *type, struct buf *input)
 	int code;
 
 	api_path(ctl, &path, "events", NULL);
+	if (type != NULL && (code = cmd_publish_judge(buf_str(input), input->len, 0)) != CTL_OK)
+		return code;
 	if (type != NULL)
 		cmd_publish_event(ctl, type, buf_str(input), input->len, &body);
 	code = api_show(ctl, "POST", &path, type != NULL ? &body : input, fields);

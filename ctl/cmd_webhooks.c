@@ -121,10 +121,11 @@ cmd_webhooks_update(struct ctl *ctl)
 	return code;
 }
 
-/* The same for each webhook named; goes on after a failure and returns the first one. */
+/* The same for each webhook named, and a line for each when it is done; goes on after a failure and
+ * returns the first one. */
 static int
-cmd_webhooks_each(
-    struct ctl *ctl, const char *method, const char *last, const struct http_field *fields)
+cmd_webhooks_each(struct ctl *ctl, const char *method, const char *last,
+    const struct http_field *fields, const char *done)
 {
 	int result = CTL_OK;
 
@@ -133,10 +134,13 @@ cmd_webhooks_each(
 		struct api_answer answer;
 		int code;
 
+		ctl->about = ctl->args[i];
 		api_path(ctl, &path, "webhooks", ctl->args[i], last, NULL);
 		code = api_call(ctl, method, &path, NULL, fields, &answer);
 		if (result == CTL_OK)
 			result = code;
+		if (code == CTL_OK)
+			api_say_done(ctl, "webhook", ctl->args[i], done);
 		api_clear(&answer);
 		buf_clear(&path);
 	}
@@ -152,7 +156,7 @@ cmd_webhooks_delete(struct ctl *ctl)
 
 	if (code == CTL_OK)
 		code = cmd_webhooks_match(ctl, etag, sizeof etag, fields);
-	return code != CTL_OK ? code : cmd_webhooks_each(ctl, "DELETE", NULL, fields);
+	return code != CTL_OK ? code : cmd_webhooks_each(ctl, "DELETE", NULL, fields, "deleted");
 }
 
 int
@@ -160,7 +164,8 @@ cmd_webhooks_unsuspend(struct ctl *ctl)
 {
 	int code = api_open(ctl);
 
-	return code != CTL_OK ? code : cmd_webhooks_each(ctl, "PATCH", "unsuspend", NULL);
+	return code != CTL_OK ? code
+			      : cmd_webhooks_each(ctl, "PATCH", "unsuspend", NULL, "unsuspended");
 }
 
 int

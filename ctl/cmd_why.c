@@ -100,7 +100,7 @@ cmd_why_diverted(struct why *why, const char *webhook, struct api_answer *answer
 	if (code == CTL_OK && answer->status == 404)
 		json_doc_clear(&answer->doc);
 	else if (code == CTL_OK)
-		code = api_judge(answer);
+		code = api_judge(why->ctl, answer);
 	if (answer->doc.root != NULL && answer->doc.root->type != JSON_OBJECT)
 		json_doc_clear(&answer->doc);
 	return code;
@@ -290,7 +290,7 @@ cmd_why_event(struct why *why)
 	buf_clear(&path);
 	root = answer.doc.root;
 	if (code == CTL_OK && answer.status != 404)
-		code = api_judge(&answer);
+		code = api_judge(why->ctl, &answer);
 	json_key(&why->out, "event");
 	if (code == CTL_OK && answer.status == 200 && root != NULL && root->type == JSON_OBJECT) {
 		type = json_get(root, "type");

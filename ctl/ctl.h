@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/buf.h"
+#include "proto/datetime.h"
 #include "proto/id.h"
 
 /* Exit codes (documented in doc/evhookctl.1). */
@@ -56,6 +58,8 @@ struct ctl {
 	size_t nargs;
 	struct ctl_value *values; /* in the order given */
 	size_t nvalues;
+	const char
+	    *about; /* what a refusal is about, when several are named; else NULL; borrowed */
 	struct http *http; /* to the API; NULL until first needed */
 	struct buf token;  /* "Bearer …"; empty for none */
 	struct uuid tenant;
@@ -72,6 +76,8 @@ bool ctl_takes(const struct ctl_command *command, const char *option);
 bool ctl_is_group(const struct ctl_command *command, const char *word);
 /* Reads the command line; CTL_OK or CTL_USAGE. */
 int ctl_parse(struct ctl *ctl, int argc, char **argv);
+/* The command that the first words name, and how many they are; NULL when there is none. */
+const struct ctl_command *ctl_find_command(const char *const *words, size_t n, size_t *used);
 void ctl_clear(struct ctl *ctl);
 /* What was given last, else the environment's, else the default, else NULL. */
 const char *ctl_get(const struct ctl *ctl, const char *name);
@@ -81,13 +87,17 @@ bool ctl_is(const struct ctl *ctl, const char *flag);
 /* CTL_OK and *n as it was when the option is absent; CTL_USAGE and a message when it is odd. */
 int ctl_int(const struct ctl *ctl, const char *name, int64_t min, int64_t max, int64_t *n);
 int ctl_time(const struct ctl *ctl, const char *name, int64_t *ms);
+/* A date, or a time ago, as a date; as it was when the option is absent. */
+int ctl_since(const struct ctl *ctl, const char *name, char date[DATETIME_LEN + 1]);
 /* Seconds, or a number with ms, s, m, h or d; 0 or -1. */
 int ctl_read_time(const char *s, int64_t *ms);
 
 /* --- help.c --- */
 
-void help_all(const char *group); /* NULL: of all */
+void help_all(FILE *out, const char *group); /* NULL: of all */
 void help_command(const struct ctl_command *command);
+int help_words(struct ctl *ctl); /* "help COMMAND" */
+int help_version(struct ctl *ctl);
 /* For completion: a line for each command, with its options. */
 int help_commands(struct ctl *ctl);
 
@@ -111,6 +121,7 @@ int cmd_diverted_resend(struct ctl *ctl);
 int cmd_diverted_resend_all(struct ctl *ctl);
 int cmd_diverted_delete(struct ctl *ctl);
 int cmd_attempts(struct ctl *ctl);
+int cmd_attempts_tail(struct ctl *ctl);
 int cmd_why(struct ctl *ctl);
 int cmd_listen(struct ctl *ctl);
 int cmd_token(struct ctl *ctl);

@@ -1,11 +1,13 @@
 /* What evhookctl says about itself. */
+#include <config.h>
+
 #include <stdio.h>
 #include <string.h>
 
 #include "ctl/ctl.h"
 
 static void
-help_options(const char *list, const struct ctl_command *command)
+help_options(FILE *out, const char *list, const struct ctl_command *command)
 {
 	for (const struct ctl_option *option = ctl_options; option->name != NULL; option++) {
 		char head[64];
@@ -15,34 +17,37 @@ help_options(const char *list, const struct ctl_command *command)
 			continue;
 		snprintf(head, sizeof head, "--%s%s%s", option->name, option->value ? " " : "",
 		    option->value ? option->value : "");
-		printf("%s  %-28s%s%s%s%s%s", list, head, option->help,
+		fprintf(out, "%s  %-28s%s%s%s%s%s", list, head, option->help,
 		    option->repeatable ? " (repeatable)" : "", option->deflt ? " (default " : "",
 		    option->deflt ? option->deflt : "", option->deflt ? ")" : "");
 		if (option->env != NULL)
-			printf(" [$%s]", option->env);
-		putchar('\n');
+			fprintf(out, " [$%s]", option->env);
+		putc('\n', out);
 		list = "";
 	}
 }
 
 void
-help_all(const char *group)
+help_all(FILE *out, const char *group)
 {
 	const struct ctl_command *command;
 
-	puts("Usage: evhookctl COMMAND [ARGUMENT...] [--OPTION [VALUE]...]\n"
-	     "Operates evhookd through its API; evhookctl COMMAND --help says more.\n");
+	fputs("Usage: evhookctl COMMAND [ARGUMENT...] [--OPTION [VALUE]...]\n"
+	      "Operates evhookd through its API; evhookctl help COMMAND says more.\n\n",
+	    out);
 	for (command = ctl_commands; command->name != NULL; command++) {
 		char head[64];
 
 		if (group != NULL && !ctl_is_group(command, group))
 			continue;
 		snprintf(head, sizeof head, "%s %s", command->name, command->args);
-		printf("  %-38s%s\n", head, command->help);
+		fprintf(out, "  %-38s%s\n", head, command->help);
 	}
-	help_options("\nOptions of every command:\n", NULL);
-	puts("\nExit codes: 0 done, 1 failed, 2 bad command line, 3 no such thing, 4 not allowed,\n"
-	     "5 no answer or not now, 6 conflict.");
+	help_options(out, "\nOptions of every command:\n", NULL);
+	fputs(
+	    "\nExit codes: 0 done, 1 failed, 2 bad command line, 3 no such thing, 4 not allowed,\n"
+	    "5 no answer or not now, 6 conflict.\n",
+	    out);
 }
 
 void
@@ -50,8 +55,40 @@ help_command(const struct ctl_command *command)
 {
 	printf("Usage: evhookctl %s%s%s [--OPTION [VALUE]...]\n%s\n", command->name,
 	    command->args[0] != '\0' ? " " : "", command->args, command->help);
-	help_options("\nOptions:\n", command);
-	help_options("\nOptions of every command:\n", NULL);
+	help_options(stdout, "\nOptions:\n", command);
+	help_options(stdout, "\nOptions of every command:\n", NULL);
+}
+
+int
+help_words(struct ctl *ctl)
+{
+	const struct ctl_command *command;
+	const char *word = ctl->nargs > 0 ? ctl->args[0] : NULL;
+	size_t used;
+
+	command = ctl_find_command(ctl->args, ctl->nargs, &used);
+	if (command != NULL && used == ctl->nargs) {
+		help_command(command);
+		return CTL_OK;
+	}
+	for (command = ctl_commands; command->name != NULL && word != NULL; command++)
+		if (ctl->nargs == 1 && ctl_is_group(command, word))
+			break;
+	if (word != NULL && command->name == NULL)
+		return ctl_fail(CTL_USAGE, "there is no command %s%s%s: evhookctl help lists them",
+		    word, ctl->nargs > 1 ? " " : "", ctl->nargs > 1 ? ctl->args[1] : "");
+	help_all(stdout, word);
+	return CTL_OK;
+}
+
+int
+help_version(struct ctl *ctl)
+{
+	if (ctl_is(ctl, "json"))
+		puts("{\"version\":\"" PACKAGE_VERSION "\"}");
+	else
+		puts("evhookctl " PACKAGE_VERSION);
+	return CTL_OK;
 }
 
 int

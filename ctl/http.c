@@ -10,13 +10,17 @@
 #include <event2/http.h>
 #include <event2/http_struct.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/sslerr.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -45,6 +49,10 @@ struct http {
 	bool again; /* conn may be used again */
 	enum http_end end;
 	long verify_error;
+	unsigned long tls_error;         /* of OpenSSL; 0: none */
+	bool connected;                  /* when it was late */
+	struct sockaddr_storage address; /* that was tried last */
+	socklen_t address_len;
 	struct http_answer *answer;
 };
 
@@ -64,8 +72,15 @@ http_ev_deadline(evutil_socket_t fd, short what, void *arg)
 	struct http *http = arg;
 
 	(void)fd, (void)what;
-	if (http->end == HTTP_PENDING)
+	if (http->end == HTTP_PENDING) {
+		struct sockaddr_storage peer;
+		socklen_t size = sizeof peer;
+
 		http->end = HTTP_LATE;
+		http->connected =
+		    getpeername(bufferevent_getfd(evhttp_connection_get_bufferevent(http->conn)),
+			(struct sockaddr *)&peer, &size) == 0;
+	}
 	event_base_loopbreak(http->base);
 }
 
@@ -190,14 +205,26 @@ http_connect(struct http *http, const char *address)
 /* --- one request --- */
 
 static void
+http_note_tls(struct http *http)
+{
+	unsigned long error;
+
+	if (http->ssl == NULL)
+		return;
+	http->verify_error = SSL_get_verify_result(http->ssl);
+	error = bufferevent_get_openssl_error(evhttp_connection_get_bufferevent(http->conn));
+	if (error != 0)
+		http->tls_error = error;
+}
+
+static void
 http_on_error(enum evhttp_request_error error, void *arg)
 {
 	struct http *http = arg;
 
 	(void)error;
 	http->end = HTTP_BROKEN;
-	if (http->ssl != NULL)
-		http->verify_error = SSL_get_verify_result(http->ssl);
+	http_note_tls(http);
 }
 
 /* evhttp says a refused connection with a request whose code is 0, any other end with NULL. */
@@ -212,6 +239,7 @@ http_on_answer(struct evhttp_request *request, void *arg)
 		http->end = HTTP_BROKEN;
 	} else if (evhttp_request_get_response_code(request) < 200) {
 		http->end = HTTP_NOT_CONNECTED;
+		http_note_tls(http);
 	} else {
 		struct evbuffer *body = evhttp_request_get_input_buffer(request);
 		size_t n = evbuffer_get_length(body);
@@ -277,6 +305,7 @@ http_exchange(struct http *http, struct evhttp_request *request, const char *met
 	http->end = HTTP_PENDING;
 	http->again = false;
 	http->verify_error = X509_V_OK;
+	http->tls_error = 0;
 	evtimer_add(http->deadline, &tv);
 	if (evhttp_make_request(http->conn, request, type, target) != 0 &&
 	    http->end == HTTP_PENDING)
@@ -287,21 +316,98 @@ http_exchange(struct http *http, struct evhttp_request *request, const char *met
 	http->used_ms = clock_mono_ms();
 }
 
+/* evhttp does not say why there is no connection, so that is tried once more, at most a second:
+ * errno, or 0 when there is one now. */
+static int
+http_why_not(const struct http *http)
+{
+	struct pollfd wait = {.events = POLLOUT};
+	int error = 0;
+	socklen_t size = sizeof error;
+
+	wait.fd = socket(http->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (wait.fd < 0)
+		return errno;
+	if (connect(wait.fd, (const struct sockaddr *)&http->address, http->address_len) != 0)
+		error = errno;
+	if (error == EINPROGRESS) {
+		if (poll(&wait, 1, 1000) != 1)
+			error = ETIMEDOUT;
+		else if (getsockopt(wait.fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+			error = errno;
+	}
+	close(wait.fd);
+	return error;
+}
+
+static void
+http_say_address(const struct http *http, struct buf *why)
+{
+	char host[INET6_ADDRSTRLEN + 16];
+
+	getnameinfo((const struct sockaddr *)&http->address, http->address_len, host, sizeof host,
+	    NULL, 0, NI_NUMERICHOST);
+	buf_printf(why, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, http->url.port);
+}
+
+static void
+http_say_not_connected(const struct http *http, struct buf *why)
+{
+	int error = http_why_not(http);
+
+	buf_adds(why, "cannot connect to ");
+	http_say_address(http, why);
+	if (error != 0)
+		buf_printf(why, ": %s", strerror(error));
+	if (error == ECONNREFUSED)
+		buf_adds(why, ", nothing listens there");
+}
+
+static void
+http_say_tls(const struct http *http, struct buf *why)
+{
+	const char *reason = ERR_reason_error_string(http->tls_error);
+
+	buf_printf(why, "no TLS with ");
+	http_say_address(http, why);
+	buf_printf(why, ": %s", reason != NULL ? reason : "the handshake failed");
+	if (ERR_GET_REASON(http->tls_error) == SSL_R_WRONG_VERSION_NUMBER)
+		buf_adds(why, " (is it http:// there?)");
+}
+
 static char *
 http_say(const struct http *http)
 {
 	struct buf why = {0};
 
 	buf_printf(&why, "%s://%s: ", http->url.tls ? "https" : "http", http->url.authority);
-	if (http->end == HTTP_LATE)
-		buf_adds(&why, "no answer in time");
-	else if (http->end == HTTP_NOT_CONNECTED)
-		buf_adds(&why, "cannot connect");
-	else if (http->verify_error != X509_V_OK)
+	if (http->end == HTTP_LATE && http->connected)
+		buf_printf(&why, "connected, but no answer within %g s (--timeout)",
+		    (double)http->timeout_ms / 1000);
+	else if (http->end == HTTP_LATE) {
+		buf_adds(&why, "no connection to ");
+		http_say_address(http, &why);
+		buf_printf(&why, " within %g s (--timeout)", (double)http->timeout_ms / 1000);
+	} else if (http->verify_error != X509_V_OK)
 		buf_printf(&why, "its certificate is not to be trusted: %s",
 		    X509_verify_cert_error_string(http->verify_error));
+	else if (http->tls_error != 0)
+		http_say_tls(http, &why);
+	else if (http->end == HTTP_NOT_CONNECTED)
+		http_say_not_connected(http, &why);
 	else
-		buf_adds(&why, "the connection broke before a complete answer");
+		buf_printf(&why, "the connection broke before a complete answer%s",
+		    http->url.tls ? "" : " (is it https:// there?)");
+	return buf_take(&why, NULL);
+}
+
+static char *
+http_say_name(const char *host, int error)
+{
+	struct buf why = {0};
+
+	buf_printf(&why, "the name %s has no address: %s", host,
+	    error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
 	return buf_take(&why, NULL);
 }
 
@@ -314,7 +420,7 @@ http_ask_anew(struct http *http, const struct http_request *request, const char 
 	int error = getaddrinfo(http->url.host, NULL, &hints, &list);
 
 	if (error != 0) {
-		*why = http_why("the server's name: ", gai_strerror(error));
+		*why = http_say_name(http->url.host, error);
 		return -1;
 	}
 	http->end = HTTP_PENDING;
@@ -330,6 +436,15 @@ http_ask_anew(struct http *http, const struct http_request *request, const char 
 		getnameinfo(
 		    at->ai_addr, at->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST);
 		http_disconnect(http);
+		memcpy(&http->address, at->ai_addr, at->ai_addrlen);
+		http->address_len = at->ai_addrlen;
+		switch (at->ai_family) { /* the port, for a second look */
+		case AF_INET6:
+			((struct sockaddr_in6 *)&http->address)->sin6_port = htons(http->url.port);
+			break;
+		default:
+			((struct sockaddr_in *)&http->address)->sin_port = htons(http->url.port);
+		}
 		http_connect(http, address);
 		http_exchange(http, built, request->method, target, end_ms);
 		if (http->end != HTTP_NOT_CONNECTED)

@@ -37,7 +37,7 @@ main_run(struct ctl *ctl)
 	if (!ctl_is(ctl, "help"))
 		return ctl->command->run(ctl);
 	if (ctl->command == NULL)
-		help_all(ctl->nargs > 0 ? ctl->args[0] : NULL);
+		help_all(stdout, ctl->nargs > 0 ? ctl->args[0] : NULL);
 	else
 		help_command(ctl->command);
 	return CTL_OK;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "ctl/ctl.h"
 #include "ctl/out.h"
@@ -87,26 +88,60 @@ ctl_parse_option(struct ctl *ctl, int argc, char **argv, int *i)
 	return CTL_OK;
 }
 
-/* The command is the longest one that the first arguments name. */
-static void
-ctl_find_command(struct ctl *ctl)
+/* Of two words before those of one that begin the same: the table has them in that order. */
+const struct ctl_command *
+ctl_find_command(const char *const *words, size_t n, size_t *used)
 {
 	const struct ctl_command *command;
 
 	for (command = ctl_commands; command->name != NULL; command++) {
 		const char *space = strchr(command->name, ' ');
-		size_t n = space != NULL ? (size_t)(space - command->name) : strlen(command->name);
+		size_t len =
+		    space != NULL ? (size_t)(space - command->name) : strlen(command->name);
 
-		if (ctl->nargs == 0 || strncmp(ctl->args[0], command->name, n) != 0 ||
-		    ctl->args[0][n] != '\0')
+		if (n == 0 || strncmp(words[0], command->name, len) != 0 || words[0][len] != '\0')
 			continue;
-		if (space != NULL && (ctl->nargs < 2 || strcmp(ctl->args[1], space + 1) != 0))
+		if (space != NULL && (n < 2 || strcmp(words[1], space + 1) != 0))
 			continue;
-		ctl->command = command;
-		ctl->args += space != NULL ? 2 : 1;
-		ctl->nargs -= space != NULL ? 2 : 1;
-		return;
+		*used = space != NULL ? 2 : 1;
+		return command;
 	}
+	return NULL;
+}
+
+/* The placeholder of an argument: the one of that place, or the last when that repeats. */
+static size_t
+ctl_placeholder(const struct ctl_command *command, size_t place, const char **name)
+{
+	const char *at = command->args;
+	size_t n = strcspn(at, " ");
+
+	for (; place > 0 && at[n] == ' '; place--) {
+		at += n + 1;
+		n = strcspn(at, " ");
+	}
+	*name = at + (at[0] == '[');
+	return strcspn(*name, ".] ");
+}
+
+/* What is to be a locator is one, before the server says so of a part of a path. */
+static int
+ctl_check_argument(const struct ctl_command *command, size_t place, const char *text)
+{
+	static const char *const ulids[] = {"WEBHOOK", "EVENT", "REQUEST"};
+	const char *name;
+	size_t n = ctl_placeholder(command, place, &name);
+	struct ulid ulid;
+	struct uuid uuid;
+
+	for (size_t i = 0; i < sizeof ulids / sizeof ulids[0]; i++)
+		if (strlen(ulids[i]) == n && memcmp(name, ulids[i], n) == 0 &&
+		    ulid_parse(&ulid, text, strlen(text)) != 0)
+			return ctl_fail(CTL_USAGE,
+			    "%s is a ULID, 26 letters and digits, not \"%s\"", ulids[i], text);
+	if (n == 6 && memcmp(name, "TENANT", 6) == 0 && uuid_parse(&uuid, text, strlen(text)) != 0)
+		return ctl_fail(CTL_USAGE, "TENANT is a UUID, not \"%s\"", text);
+	return CTL_OK;
 }
 
 static int
@@ -123,6 +158,9 @@ ctl_check(const struct ctl *ctl)
 	if (ctl->nargs < command->min || ctl->nargs > command->max)
 		return ctl_fail(CTL_USAGE, "usage: evhookctl %s%s%s [OPTION...]", command->name,
 		    command->args[0] != '\0' ? " " : "", command->args);
+	for (size_t i = 0; i < ctl->nargs; i++)
+		if (ctl_check_argument(command, i, ctl->args[i]) != CTL_OK)
+			return CTL_USAGE;
 	return CTL_OK;
 }
 
@@ -151,16 +189,25 @@ ctl_refuse_command(const struct ctl *ctl)
 	else if (list.len > 0)
 		code = ctl_fail(CTL_USAGE, "%s is followed by one of: %s", word, buf_str(&list));
 	else
-		code = ctl_fail(
-		    CTL_USAGE, "there is no command %s: evhookctl --help lists them", word);
+		code =
+		    ctl_fail(CTL_USAGE, "there is no command %s: evhookctl help lists them", word);
 	buf_clear(&list);
 	return code;
+}
+
+/* No word at all: what there is. */
+static int
+ctl_usage(void)
+{
+	help_all(stderr, NULL);
+	return CTL_USAGE;
 }
 
 int
 ctl_parse(struct ctl *ctl, int argc, char **argv)
 {
 	bool options = true;
+	size_t used;
 
 	ctl->words = xcalloc((size_t)argc + 1, sizeof *ctl->words);
 	ctl->args = ctl->words;
@@ -170,6 +217,12 @@ ctl_parse(struct ctl *ctl, int argc, char **argv)
 
 		if (options && strcmp(argv[i], "--") == 0) {
 			options = false;
+		} else if (options && strcmp(argv[i], "-h") == 0) {
+			ctl->values[ctl->nvalues++] =
+			    (struct ctl_value){ctl_find_option("help", 4), ""};
+		} else if (options && argv[i][0] == '-' && argv[i][1] != '-' &&
+			   argv[i][1] != '\0') {
+			return ctl_fail(CTL_USAGE, "there is no option %s", argv[i]);
 		} else if (options && strncmp(argv[i], "--", 2) == 0) {
 			code = ctl_parse_option(ctl, argc, argv, &i);
 			if (code != CTL_OK)
@@ -178,13 +231,16 @@ ctl_parse(struct ctl *ctl, int argc, char **argv)
 			ctl->args[ctl->nargs++] = argv[i];
 		}
 	}
-	ctl_find_command(ctl);
-	if (ctl->command != NULL)
+	ctl->command = ctl_find_command(ctl->args, ctl->nargs, &used);
+	if (ctl->command != NULL) {
+		ctl->args += used;
+		ctl->nargs -= used;
 		return ctl_check(ctl);
+	}
 	if (ctl_is(ctl, "help") && ctl->nargs == 0)
 		return CTL_OK;
 	if (ctl->nargs == 0)
-		return ctl_fail(CTL_USAGE, "no command: evhookctl --help lists them");
+		return ctl_usage();
 	return ctl_refuse_command(ctl);
 }
 
@@ -283,5 +339,22 @@ ctl_time(const struct ctl *ctl, const char *name, int64_t *ms)
 	if (text != NULL && ctl_read_time(text, ms) != 0)
 		return ctl_fail(CTL_USAGE,
 		    "--%s is a number of seconds, or a number with ms, s, m, h or d", name);
+	return CTL_OK;
+}
+
+int
+ctl_since(const struct ctl *ctl, const char *option, char date[DATETIME_LEN + 1])
+{
+	const char *text = ctl_get(ctl, option);
+	int64_t ms;
+
+	if (text == NULL)
+		return CTL_OK;
+	if (ctl_read_time(text, &ms) == 0)
+		ms = clock_wall_ms() - ms;
+	else if (datetime_parse(text, strlen(text), &ms) != 0)
+		return ctl_fail(
+		    CTL_USAGE, "--%s is a date as in RFC 3339, or a time ago such as 10m", option);
+	datetime_format(date, ms);
 	return CTL_OK;
 }

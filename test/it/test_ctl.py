@@ -11,7 +11,7 @@ import subprocess
 from api import UNKNOWN
 from client import DEADLINE
 from ctl import CONFLICT, DENIED, FAILED, MISSING, OK, UNAVAILABLE, USAGE, program, rows
-from harness import TOP, PortLock, child_environment
+from harness import TOP, PortLock, child_environment, until
 from receivers import Answer, Close
 
 
@@ -45,8 +45,11 @@ def test_webhooks_are_made_shown_changed_and_deleted(ctl, tenant):
     assert changed["eventTypes"] == ["b.*", "c"] and changed["endpoint"]["headers"] == {}
     assert tenant.fetch(made) == changed
     ctl.run("webhooks", "update", made["locator"], "--name", "x", "--if-version", 1, code=CONFLICT)
-    ctl.run("webhooks", "unsuspend", made["locator"])
-    ctl.run("webhooks", "delete", made["locator"], UNKNOWN, code=MISSING)
+    locator = made["locator"]
+    assert ctl.run("webhooks", "unsuspend", locator) == f"webhook {locator} unsuspended\n"
+    said = ctl.run("webhooks", "delete", UNKNOWN, locator, code=MISSING)
+    assert said == f"webhook {locator} deleted\n"
+    assert ctl.said.startswith(f"evhookctl: {UNKNOWN}: the server said 404: ")
     assert tenant.list()["items"] == []
 
 
@@ -128,7 +131,24 @@ def test_events_are_published_and_shown(ctl, tenant):
     assert ctl.lines("events", "list", "--event-type", "x") == [request]
     assert ctl.lines("events", "list", "--count", 1, more=True) == listed[:1]
     assert ctl.lines("events", "list", "--newest", "--all") == listed[::-1]
-    assert ctl.run("events", "list", "--until", "1h") == ""
+    assert rows(ctl.run("events", "list", "--until", "1h")) == []
+    for args in (["list"], ["request", request["requestId"]]):
+        head, line = ctl.run("events", *args).splitlines()[:2]
+        assert head.split() == ["TIME", "EVENT", "TYPE", "DATA"]
+        assert [head.index(word) for word in ("EVENT", "TYPE")] == [
+            line.index(word) for word in re.split("  +", line)[1:3]
+        ]
+
+
+def test_faults_of_data_refer_to_what_was_given(ctl, tenant, tmp_path):
+    ctl.run("events", "publish", "a", '{"a": 1,\n"b": }', code=FAILED)
+    assert "DATA is not JSON: " in ctl.said and "(line 2, offset 14)" in ctl.said, ctl.said
+    ctl.run("events", "publish", "a", "[1]", code=FAILED)
+    assert "DATA is not an object" in ctl.said
+    lines = '{"x":1}\n\n{"y": }\n'
+    ctl.run("events", "publish", "--batch", "t", "-", input=lines, code=FAILED)
+    assert "(line 3, offset 6 of that line)" in ctl.said, ctl.said
+    assert tenant.all_events() == []
 
 
 def test_a_batch_is_cut_into_requests_and_can_be_repeated(ctl, tenant, tmp_path):
@@ -158,13 +178,33 @@ def test_tail_follows_what_is_stored_until_it_is_interrupted(ctl, tenant):
         assert tail.wait(DEADLINE) == OK
 
 
+def test_tail_follows_the_attempts_of_a_webhook(ctl, tenant, receiver):
+    sink = receiver(Answer(200), default=Answer(503))
+    webhook = tenant.create(sink.url())["locator"]
+    old = tenant.publish()
+    until(lambda: ctl.json("attempts", webhook), "an attempt")
+    follow = ("attempts", "tail", webhook, "--since", "1h", "--interval", "50ms")
+    with ctl.start(*follow, "--json") as tail:
+        first = json.loads(tail.stdout.readline())
+        assert (first["eventLocator"], first["outcome"]) == (old["locator"], "delivered")
+        new = [tenant.publish()["locator"] for _ in range(12)]
+        seen = [json.loads(tail.stdout.readline()) for _ in new]
+        assert sorted(one["eventLocator"] for one in seen) == sorted(new)
+        assert {one["outcome"] for one in seen} == {"failed"}
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(DEADLINE) == OK
+    text = ctl.run(*follow, "--count", 3).splitlines()
+    assert text[0].split()[:3] == ["TIME", "EVENT", "TYPE"] and len(text) == 4
+
+
 # --- the program itself
 
 
 def test_exit_codes_of_bad_command_lines(ctl):
     for args in (
-        [],
         ["nonsense"],
+        ["-x"],
+        ["help", "nonsense"],
         ["webhooks"],
         ["webhooks", "get"],
         ["webhooks", "get", UNKNOWN, "--count", "1"],
@@ -183,6 +223,35 @@ def test_exit_codes_of_bad_command_lines(ctl):
     assert ctl.run("--version").startswith("evhookctl ")
 
 
+def test_help_and_version_are_found_by_every_name(ctl):
+    text = ctl.run("help")
+    assert "webhooks create" in text and "Exit codes" in text
+    assert text == ctl.run("--help") == ctl.run("-h")
+    assert ctl.run(code=USAGE) == ""
+    assert ctl.said == text, "alone it says the same, as an error"
+    one = ctl.run("help", "webhooks", "create")
+    assert one == ctl.run("webhooks", "create", "-h") == ctl.run("webhooks", "create", "--help")
+    assert ctl.run("help", "diverted") == ctl.run("diverted", "--help")
+    ctl.run("help", "webhooks", "nonsense", code=USAGE)
+    assert "there is no command webhooks nonsense" in ctl.said
+    assert ctl.run("version") == ctl.run("--version")
+
+
+def test_an_argument_that_is_no_locator_is_named(ctl):
+    for args, word in (
+        (["webhooks", "get", "x"], "WEBHOOK"),
+        (["webhooks", "delete", UNKNOWN, "x"], "WEBHOOK"),
+        (["diverted", "resend", UNKNOWN, UNKNOWN, "x"], "EVENT"),
+        (["events", "request", "x"], "REQUEST"),
+        (["attempts", "x"], "WEBHOOK"),
+        (["attempts", "tail", "x"], "WEBHOOK"),
+        (["why", "x"], "EVENT"),
+        (["shard", "x"], "TENANT"),
+    ):
+        ctl.run(*args, code=USAGE)
+        assert f"{word} is a U" in ctl.said and 'not "x"' in ctl.said, ctl.said
+
+
 def test_the_first_word_of_several_commands_leads_to_them(ctl):
     for args in (["webhooks"], ["webhooks", "lst"], ["webhooks", UNKNOWN]):
         ctl.run(*args, code=USAGE)
@@ -194,10 +263,19 @@ def test_the_first_word_of_several_commands_leads_to_them(ctl):
         assert "there is no command" in ctl.said
 
 
-def test_a_server_that_is_not_there_is_unavailable(ctl, receiver):
+def test_a_server_that_is_not_there_is_unavailable(ctl, receiver, event):
     lock = PortLock()
     ctl.run("webhooks", "list", "--url", f"http://localhost:{lock.port}", code=UNAVAILABLE)
+    assert "Connection refused" in ctl.said and f":{lock.port}" in ctl.said, ctl.said
     lock.close()
+    ctl.run("webhooks", "list", "--url", "http://nowhere.invalid", code=UNAVAILABLE)
+    assert "the name nowhere.invalid has no address: " in ctl.said
+    url, late = receiver(Answer(200, after=event())).url(), ("--timeout", "200ms")
+    ctl.run("webhooks", "list", "--url", url, *late, code=UNAVAILABLE)
+    assert "connected, but no answer within 0.2 s (--timeout)" in ctl.said
+    url = ctl.env["EVHOOKCTL_URL"].replace("http:", "https:")
+    ctl.run("webhooks", "list", "--url", url, code=UNAVAILABLE)
+    assert "no TLS with 127.0.0.1:" in ctl.said and "(is it http:// there?)" in ctl.said
     cases = ((Answer(503), UNAVAILABLE), (Close(), UNAVAILABLE), (Answer(401), DENIED))
     for answer, code in cases:
         ctl.run("webhooks", "list", "--url", receiver(answer).url(), code=code)

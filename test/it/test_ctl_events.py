@@ -10,9 +10,12 @@ import uuid
 import pytest
 
 from api import UNKNOWN
-from ctl import CONFLICT, MISSING, Ctl, rows
+from ctl import CONFLICT, MISSING, USAGE, Ctl, rows
 from harness import until
 from receivers import Answer
+
+
+W, E, GONE = (f"01J0000000000000000000000{c}" for c in "WEG")
 
 
 def test_why_tells_of_every_webhook(ctl, tenant, failing, receiver):
@@ -105,9 +108,9 @@ def page(target, items):
 def test_diverted_events_are_listed_over_pages(fake):
     items = [{**DIVERTED, "attempts": n} for n in range(200)]
     ctl = fake(lambda method, target: (200, page(target, items)))
-    assert ctl.json("diverted", "list", "W", "--all") == items
-    assert ctl.asked()[-1] == ("GET", "/W/diverted?offset=200&count=100")
-    table = rows(ctl.run("diverted", "list", "W", "--offset", 100, "--count", 2, more=True))
+    assert ctl.json("diverted", "list", W, "--all") == items
+    assert ctl.asked()[-1] == ("GET", f"/{W}/diverted?offset=200&count=100")
+    table = rows(ctl.run("diverted", "list", W, "--offset", 100, "--count", 2, more=True))
     assert [row[3] for row in table] == ["100", "101"]
     assert table[0] == [UNKNOWN, "a.b", DIVERTED["failureTimestamp"], "100", "timeout"] + [
         "connection refused"
@@ -118,20 +121,23 @@ def test_diverted_events_are_shown_resent_and_deleted(fake):
     def answer(method, target):
         if method == "GET":
             return 200, {**DIVERTED, "event": {"data": {"a": 1}}}
-        if "GONE" in target:
+        if GONE in target:
             return 404, {"detail": "no such event"}
         return (202, {}) if method == "POST" else (204, None)
 
     ctl = fake(answer)
-    assert ctl.json("diverted", "get", "W", "E")["event"] == {"data": {"a": 1}}
-    assert ctl.run("diverted", "resend", "W", "GONE", "E", code=MISSING) == ""
-    assert "no such event" in ctl.said
-    ctl.run("diverted", "delete", "W/?", "E")
+    assert ctl.json("diverted", "get", W, E)["event"] == {"data": {"a": 1}}
+    said = ctl.run("diverted", "resend", W, GONE, E, code=MISSING)
+    assert said == f"event {E} resent\n"
+    assert ctl.said == f"evhookctl: {GONE}: the server said 404: no such event\n"
+    ctl.run("diverted", "delete", "W/?", E, code=USAGE)
+    done = ctl.run("diverted", "delete", W, E)
+    assert done == f"event {E} deleted\n"
     assert ctl.asked() == [
-        ("GET", "/W/diverted/E"),
-        ("POST", "/W/diverted/GONE/resend"),
-        ("POST", "/W/diverted/E/resend"),
-        ("DELETE", "/W%2F%3F/diverted/E"),
+        ("GET", f"/{W}/diverted/{E}"),
+        ("POST", f"/{W}/diverted/{GONE}/resend"),
+        ("POST", f"/{W}/diverted/{E}/resend"),
+        ("DELETE", f"/{W}/diverted/{E}"),
     ]
 
 
@@ -163,21 +169,21 @@ def test_diverted_events_of_evhookd_are_listed_deleted_and_resent(ctl, tenant, r
 def test_all_diverted_events_are_resent_in_steps(fake):
     steps = [(202, {"resent": n, "completed": n < 100}) for n in (100, 100, 7)]
     ctl = fake(lambda method, target: steps.pop(0))
-    assert ctl.json("diverted", "resend-all", "W") == {"resent": 207, "completed": True}
-    assert ctl.asked() == [("POST", "/W/diverted/resend")] * 3
+    assert ctl.json("diverted", "resend-all", W) == {"resent": 207, "completed": True}
+    assert ctl.asked() == [("POST", f"/{W}/diverted/resend")] * 3
     steps[:] = [(202, {"resent": 100, "completed": False}), (409, {"detail": "not active"})]
-    assert ctl.run("diverted", "resend-all", "W", code=CONFLICT) == "100 events resent\n"
+    assert ctl.run("diverted", "resend-all", W, code=CONFLICT) == "100 events resent\n"
 
 
 def test_attempts_are_listed_with_filters(fake):
-    item = {"timestamp": "T", "eventLocator": "E", "eventType": "a", "attempt": 1}
+    item = {"timestamp": "T", "eventLocator": E, "eventType": "a", "attempt": 1}
     item |= {"outcome": "delivered", "statusCode": 200, "durationMs": 3, "failureTrigger": None}
     ctl = fake(lambda method, target: (200, {"listCompleted": True, "items": [item]}))
-    assert ctl.json("attempts", "W", "--outcome", "delivered", "--event", "E") == [item]
-    query = "outcome=delivered&eventLocator=E&offset=0&count=100"
-    assert ctl.asked() == [("GET", "/W/attempts?" + query)]
-    row = rows(ctl.run("attempts", "W"))[0]
-    assert row == ["T", "E", "a", "1", "delivered", "200", "3", "-", "-"]
+    assert ctl.json("attempts", W, "--outcome", "delivered", "--event", E) == [item]
+    query = f"outcome=delivered&eventLocator={E}&offset=0&count=100"
+    assert ctl.asked() == [("GET", f"/{W}/attempts?{query}")]
+    row = rows(ctl.run("attempts", W))[0]
+    assert row == ["T", E, "a", "1", "delivered", "200", "3", "-", "-"]
 
 
 def test_why_puts_attempts_in_order_and_draws_a_conclusion(fake):
