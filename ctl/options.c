@@ -219,7 +219,7 @@ ctl_parse(struct ctl *ctl, int argc, char **argv)
 			options = false;
 		} else if (options && strcmp(argv[i], "-h") == 0) {
 			ctl->values[ctl->nvalues++] =
-			    (struct ctl_value){ctl_find_option("help", 4), ""};
+			    (struct ctl_value){.option = ctl_find_option("help", 4), .text = ""};
 		} else if (options && argv[i][0] == '-' && argv[i][1] != '-' &&
 			   argv[i][1] != '\0') {
 			return ctl_fail(CTL_USAGE, "there is no option %s", argv[i]);
