@@ -111,8 +111,8 @@ def test_the_answer_for_a_request_is_bounded(tenant):
     for _ in range(20):
         expect(tenant.try_publish(body), 201)
     answer = expect(tenant.client.get(f"{tenant.events_path}/request/{UNKNOWN}"), 200)
-    assert 8_000_000 < len(answer.body) < 11_000_000
-    assert len(answer.json()) >= 9
+    assert 1_000_000 < len(answer.body) < 3_000_000
+    assert len(answer.json()) == 2
 
 
 def test_gathered_requests_of_many_deliveries_are_not_one_command(new_redis, new_evhookd):
