@@ -9,7 +9,7 @@
 
 /* The statuses that the API uses. */
 static const int traffic_statuses[TRAFFIC_STATUSES - 1] = {
-    201, 200, 202, 204, 400, 401, 403, 404, 405, 409, 412, 413, 415, 501, 503};
+    201, 200, 202, 204, 400, 401, 403, 404, 405, 409, 412, 413, 415, 429, 501, 503};
 
 static size_t
 traffic_route(const struct call *call)

@@ -6,7 +6,7 @@
 #include "server/call.h"
 
 #define TRAFFIC_ROUTES 32   /* and one more for requests without a route */
-#define TRAFFIC_STATUSES 16 /* the last is for all others */
+#define TRAFFIC_STATUSES 17 /* the last is for all others */
 
 struct traffic {
 	uint64_t answers[TRAFFIC_ROUTES + 1][TRAFFIC_STATUSES];

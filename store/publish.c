@@ -23,7 +23,7 @@
 #define BATCH_BYTES_MAX (256 * 1024)
 #define BYTES_PER_COST 4096 /* so many are as much work for Redis as a delivery */
 /* As far as can be guessed: Redis serves nobody else meanwhile. */
-#define BATCH_DELIVERIES_MAX 10000
+#define BATCH_DELIVERIES_MAX 1000
 
 /* One request. */
 struct publish_op {

@@ -11,6 +11,7 @@ import sys
 import time
 
 import flame
+import flood
 import goals
 import growth
 import isolation
@@ -22,7 +23,7 @@ import report
 import targets
 
 OUT = lab.TOP / "build" / "bench"
-ALL = {**parts.PARTS, **latency.PARTS, **growth.PARTS, **isolation.PARTS}
+ALL = {**parts.PARTS, **latency.PARTS, **growth.PARTS, **isolation.PARTS, **flood.PARTS}
 RUNS = max(int(lab.number("RUNS", 3)), 1)
 LENGTH = lab.number("SECONDS", 8)
 
