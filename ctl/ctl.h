@@ -130,5 +130,6 @@ int cmd_keys(struct ctl *ctl);
 int cmd_purge(struct ctl *ctl);
 int cmd_fsck(struct ctl *ctl);
 int cmd_top(struct ctl *ctl);
+int cmd_ready(struct ctl *ctl);
 
 #endif

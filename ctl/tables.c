@@ -129,6 +129,8 @@ const struct ctl_command ctl_commands[] = {
 	{"fsck", "", "redis redis-password-file repair", "checks what Redis holds, and repairs it", 0, 0, cmd_fsck},
 	{"top", "", "admin-url interval count", "rates, latencies and the worst endpoints, live", 0, 0,
 	    cmd_top},
+	{"ready", "", "admin-url", "whether an evhookd is ready, and why not; says it by the exit code, too",
+	    0, 0, cmd_ready},
 	{"help", "[COMMAND]", "", "says what there is, or what a command takes", 0, 2, help_words},
 	{"version", "", "", "says the version", 0, 0, help_version},
 	{"commands", "", "", "lists the commands and their options, for completion", 0, 0,

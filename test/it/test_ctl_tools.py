@@ -179,3 +179,17 @@ def test_top_shows_the_parts_of_what_has_several(ctl, tenant, server, failing):
     assert [line[0] for line in lines[at + 1 : at + 4]] == ["due", "soon", "deferred"]
 
 
+
+
+def test_ready_says_so_by_its_exit_code(ctl, new_evhookd, new_redis):
+    redis = new_redis()
+    server = new_evhookd(redis=redis)
+    admin = ("--admin-url", f"http://127.0.0.1:{server.admin_lock.port}")
+    assert '"ready"' in ctl.run("ready", *admin)
+    redis.kill()
+    until(lambda: server.status_of("/readyz") == 503, "it is not ready")
+    process = ctl.start("ready", *admin)
+    out, said = process.communicate(timeout=30)
+    assert process.returncode == UNAVAILABLE and "Redis" in out and said == ""
+    server.kill()
+    assert "cannot connect" in (ctl.run("ready", *admin, code=UNAVAILABLE) or ctl.said)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 from client import DEADLINE
 from harness import TOP, run
@@ -52,3 +53,17 @@ def test_the_containers_watched_are_those_that_run():
     for name in ("haproxy.cfg", "prometheus.yml"):
         text = (DOCKER / name).read_text()
         assert set(re.findall(r"(evhookd\d):\d", text)) == running
+
+
+def test_what_compose_mounts_is_there():
+    compose = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    named = set(compose["volumes"])
+    mounts = [v for s in compose["services"].values() for v in s.get("volumes", [])]
+    paths = [mount.split(":")[0] for mount in mounts]
+    assert {path for path in paths if not path.startswith(".")} <= named
+    files = [DOCKER / path for path in paths if path.startswith(".")]
+    assert len(files) >= 5 and all(path.exists() for path in files)
+    rules = yaml.safe_load((DOCKER / "prometheus.yml").read_text())["rule_files"]
+    assert rules == [mount.split(":")[1] for mount in mounts if "alerts.yml" in mount]
+    source = yaml.safe_load((DOCKER / "grafana" / "datasources" / "prometheus.yaml").read_text())
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
