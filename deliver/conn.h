@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/resolve.h"
 #include "base/stream.h"
-#include "deliver/resolve.h"
 
 /*
  * CONNECT -> TLS -> OPEN, or CONNECT -> OPEN, and DEAD from any of them [conn_die].

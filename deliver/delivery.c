@@ -279,6 +279,7 @@ delivery_start(struct delivery *delivery)
 	size_t n = 0;
 	struct post_request request = {
 	    .url = &target->destination->url,
+	    .group = target->share,
 	    .verify = target->endpoint->secure_ssl,
 	    .headers = headers,
 	    .body = delivery->payload->body.data,

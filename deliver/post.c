@@ -156,6 +156,7 @@ post_on_addresses(void *arg, const struct resolve_answer *answer)
 
 	post->result.dns_us = clock_mono_us() - post->start_us;
 	if (answer->failure != NULL) {
+		post->result.starved = answer->starved;
 		post_settle(post, 0, answer->failure);
 		return;
 	}
@@ -191,7 +192,8 @@ post_find_addresses(struct post *post)
 		return;
 	}
 	post_enter(post, POST_RESOLVE);
-	resolve_start(post->poster->resolver, url->host, &post->wait, post_on_addresses, post);
+	resolve_start(
+	    post->poster->resolver, url->host, post->group, &post->wait, post_on_addresses, post);
 }
 
 struct post *
@@ -204,6 +206,7 @@ post_start(struct poster *poster, const struct post_request *request, post_done_
 	post->on_head = request->on_head;
 	post->arg = arg;
 	post->url = request->url;
+	post->group = request->group;
 	post->verify = request->verify;
 	post->body = request->body;
 	post->body_len = request->body_len;

@@ -51,6 +51,7 @@ typedef void post_done_fn(void *arg, const struct post_result *result);
 
 struct post_request {
 	const struct url *url;
+	const void *group;                 /* whose it is, any address or NULL: resolve_start() */
 	bool verify;                       /* the endpoint's secureSsl */
 	const struct post_header *headers; /* sent in this order after Host, Content-Length and,
 					      unless it is one of them, our User-Agent */

@@ -6,10 +6,10 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "base/resolve.h"
 #include "deliver/answer.h"
 #include "deliver/pool.h"
 #include "deliver/post.h"
-#include "deliver/resolve.h"
 #include "deliver/tls.h"
 
 #define POST_TRIES 4 /* addresses of one host that are tried */
@@ -49,6 +49,7 @@ struct post {
 	bool no_session;       /* sent once more without a TLS session */
 	bool told;             /* fn ran: what it lent us is gone */
 	const struct url *url; /* borrowed */
+	const void *group;     /* only compared */
 	bool verify;
 	const void *body; /* borrowed */
 	size_t body_len;

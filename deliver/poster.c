@@ -23,6 +23,7 @@ poster_new(const struct poster_opts *opts, char **why)
 	    .ndns = opts->ndns,
 	    .conf = "/etc/resolv.conf",
 	    .hosts = "/etc/hosts",
+	    .look_ms = 1000,
 	};
 	struct pool_opts pool = {
 	    .base = opts->base,

@@ -14,6 +14,7 @@ packages=(
 	build-essential
 	curl
 	debhelper
+	libc-ares-dev
 	libcmocka-dev
 	libevent-dev
 	libhiredis-dev

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "deliver/resolve.h"
+#include "base/resolve.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,36 +7,26 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
-#include <event2/dns.h>
-#include <event2/dns_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "deliver/hosts.h"
-#include "deliver/resolve.h"
+#include "base/hosts.h"
+#include "base/resolve.h"
 #include "test/unit/cert.h"
+#include "test/unit/name_server.h"
 #include "test/unit/peer.h"
 
 static struct try t;
 static struct tried a, b;
-static struct evdns_server_port *dns;
-static char dns_addr[32];
-static const char *dns_list[] = {dns_addr};
-static unsigned questions; /* that the server got */
-static unsigned odd;       /* of them with a name that was not asked for */
+static struct name_server dns;
+static const char *dns_list[] = {dns.addr};
 
-/* The names that the server knows; silence, an error, or addresses. */
-static const struct zone {
-	const char *name;
-	int error; /* a DNS rcode, -1: no answer at all */
-	const char *v4[5], *v6[2];
-	bool lame6; /* AAAA gets no answer */
-} zones[] = {
-    {.name = "one.test", .v4 = {"127.0.0.1"}},
-    {.name = "both.test", .v4 = {"127.0.0.1", "127.0.0.2"}, .v6 = {"::1"}},
+static const struct zone zones[] = {
+    {.name = "one.test", .ttl = 60, .v4 = {"127.0.0.1"}},
+    {.name = "both.test", .ttl = 60, .v4 = {"127.0.0.1", "127.0.0.2"}, .v6 = {"::1"}},
     {.name = "mixed.test", .v4 = {"127.0.0.1", "10.0.0.1"}},
     {.name = "mixed6.test", .v4 = {"127.0.0.1"}, .v6 = {"fd00::1"}},
     {.name = "lame.test", .v4 = {"127.0.0.1"}, .lame6 = true},
@@ -46,69 +36,15 @@ static const struct zone {
     {.name = "fail.test", .error = 2},
     {.name = "refused.test", .error = 5},
     {.name = "silent.test", .error = -1},
-    {.name = "second.test", .v4 = {"127.0.0.2", "127.0.0.3", "127.0.0.1"}},
+    {.name = "second.test", .ttl = 60, .v4 = {"127.0.0.2", "127.0.0.3", "127.0.0.1"}},
 };
-
-static const struct zone *
-find_zone(const char *name)
-{
-	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
-		if (strcasecmp(zones[i].name, name) == 0)
-			return &zones[i];
-	return NULL;
-}
-
-static void
-add_addresses(
-    struct evdns_server_request *request, const struct zone *zone, const char *name, bool v6)
-{
-	unsigned char raw[16];
-
-	for (size_t i = 0; !v6 && i < 5 && zone->v4[i] != NULL; i++) {
-		inet_pton(AF_INET, zone->v4[i], raw);
-		evdns_server_request_add_a_reply(request, name, 1, raw, 60);
-	}
-	for (size_t i = 0; v6 && i < 2 && zone->v6[i] != NULL; i++) {
-		inet_pton(AF_INET6, zone->v6[i], raw);
-		evdns_server_request_add_aaaa_reply(request, name, 1, raw, 60);
-	}
-}
-
-static void
-on_question(struct evdns_server_request *request, void *arg)
-{
-	const char *name = request->questions[0]->name;
-	bool v6 = request->questions[0]->type == EVDNS_TYPE_AAAA;
-	const struct zone *zone = find_zone(name);
-	size_t len = strlen(name);
-
-	(void)arg;
-	questions++;
-	odd += len < 5 || strcasecmp(name + len - 5, ".test") != 0;
-	if (zone != NULL && (zone->error < 0 || (v6 && zone->lame6))) {
-		evdns_server_request_drop(request);
-		return;
-	}
-	if (zone != NULL && zone->error == 0)
-		add_addresses(request, zone, name, v6);
-	evdns_server_request_respond(request, zone == NULL ? 3 : zone->error);
-}
 
 static int
 setup(void **state)
 {
-	struct sockaddr_in sin = {.sin_family = AF_INET};
-	socklen_t len = sizeof sin;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
 	(void)state;
 	try_init(&t);
-	questions = odd = 0;
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
-	getsockname(fd, (struct sockaddr *)&sin, &len);
-	snprintf(dns_addr, sizeof dns_addr, "127.0.0.1:%u", ntohs(sin.sin_port));
-	dns = evdns_add_server_port_with_base(t.base, fd, 0, on_question, NULL);
+	name_server_start(&dns, t.base, zones, sizeof zones / sizeof *zones);
 	t.opts.dns = dns_list;
 	t.opts.ndns = 1;
 	try_start(&t);
@@ -119,7 +55,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	evdns_close_server_port(dns);
+	name_server_stop(&dns);
 	try_clear(&t);
 	return 0;
 }
@@ -148,26 +84,26 @@ test_failures(void **state)
 	assert_true(a.result.timed_out);
 	expect_failure("mixed.test", 5000, "an address of host mixed.test is not allowed");
 	expect_failure("mixed6.test", 5000, "an address of host mixed6.test is not allowed");
-	assert_int_equal(odd, 0);
+	assert_int_equal(dns.odd, 0);
 	poster_stats(t.poster, &stats);
 	assert_int_equal(stats.connects, 0);
 	assert_int_equal(stats.lookups, 6);
 }
 
-/* A server that says nothing has up to 5 s, whoever waits; a failing one is asked again until then.
- */
+/* A server that says nothing has up to 5 s, whoever waits; a failing one is asked once more. */
 static void
 test_deadline(void **state)
 {
 	(void)state;
-	tried_start(&a, &t, true, "", 0, 10000, "http://silent.test:9/");
 	tried_start(&b, &t, true, "", 0, 10000, "http://fail.test:9/");
-	tried_wait(&a);
 	tried_wait(&b);
+	assert_string_equal(b.message, "DNS failed: server failure");
+	assert_int_equal(dns.questions, 4);
+	tried_start(&a, &t, true, "", 0, 10000, "http://silent.test:9/");
+	tried_wait(&a);
 	assert_string_equal(a.message, "DNS did not answer");
 	assert_in_range(a.result.dns_us, 4000000, 6000000);
-	assert_true(strcmp(b.message, "DNS did not answer") == 0 ||
-		    strcmp(b.message, "DNS failed: server failure") == 0);
+	assert_int_equal(dns.questions, 4 + 6); /* each family three times */
 }
 
 /* One lookup for all who ask at the same time, and none while it is fresh. */
@@ -195,7 +131,7 @@ test_coalesce(void **state)
 	poster_stats(t.poster, &stats);
 	assert_int_equal(stats.lookups, 1);
 	assert_int_equal(stats.connects, 5);
-	assert_int_equal(questions, 2); /* A and AAAA */
+	assert_int_equal(dns.questions, 2); /* A and AAAA */
 	assert_non_null(strstr(peer_last(peer), "\r\nHost: one.test:"));
 	peer_free(peer);
 }
@@ -367,7 +303,7 @@ test_order(void **state)
 	(void)state;
 	assert_non_null(resolver);
 	assert_null(resolve_known(resolver, "both.test"));
-	resolve_start(resolver, "both.test", &wait, on_answer, &answer);
+	resolve_start(resolver, "both.test", NULL, &wait, on_answer, &answer);
 	while (answer.n == 0)
 		event_base_loop(t.base, EVLOOP_ONCE);
 	assert_non_null(resolve_known(resolver, "both.test"));
@@ -375,7 +311,7 @@ test_order(void **state)
 	dns_list[0] = "not an address";
 	assert_null(resolve_new(&opts, &why));
 	assert_string_equal(why, "not the address of a resolver: not an address");
-	dns_list[0] = dns_addr;
+	dns_list[0] = dns.addr;
 	free(why);
 }
 
@@ -412,16 +348,16 @@ test_system(void **state)
 	assert_non_null(resolver);
 	assert_int_equal(resolve_known(resolver, "by-hosts")->n, 1);
 	assert_null(resolve_known(resolver, "both.test"));
-	write_file(conf, "# moved\nsearch x.example\nnameserver %s\n", dns_addr);
-	resolve_start(resolver, "both.test", &wait, on_answer, &answer);
+	write_file(conf, "# moved\nsearch x.example\nnameserver %s\n", dns.addr);
+	resolve_start(resolver, "both.test", NULL, &wait, on_answer, &answer);
 	while (answer.n == 0)
 		event_base_loop(t.base, EVLOOP_ONCE);
-	resolve_start(resolver, "none.test", &wait, on_failure, &answer);
+	resolve_start(resolver, "none.test", NULL, &wait, on_failure, &answer);
 	while (answer.failure == NULL)
 		event_base_loop(t.base, EVLOOP_ONCE);
 	assert_string_equal(answer.failure, "no such host");
-	assert_int_equal(odd, 0); /* not none.test.x.example */
-	assert_int_equal(questions, 4);
+	assert_int_equal(dns.odd, 0); /* not none.test.x.example */
+	assert_int_equal(dns.questions, 4);
 	resolve_free(resolver);
 	unlink(conf);
 	unlink(hosts);
@@ -442,6 +378,8 @@ test_hosts(void **state)
 	    "# 10.0.0.9 a.test\n10.0.0.1\ta.test b.test # c.test\nnonsense a.test\n\n::1 A.test\n",
 	    file);
 	fflush(file);
+	assert_true(hosts_refresh(hosts));
+	assert_false(hosts_refresh(hosts));
 	assert_int_equal(hosts_find(hosts, "a.test", list, 4), 2);
 	assert_int_equal(list[0].sa.sa_family, AF_INET);
 	assert_int_equal(ntohl(list[0].v4.sin_addr.s_addr), 0x0a000001);
@@ -450,8 +388,10 @@ test_hosts(void **state)
 	assert_int_equal(hosts_find(hosts, "c.test", list, 4), 0);
 	fputs("10.0.0.2 c.test\n", file); /* read again: the size is another */
 	fclose(file);
+	assert_true(hosts_refresh(hosts));
 	assert_int_equal(hosts_find(hosts, "c.test", list, 4), 1);
 	unlink(path);
+	assert_true(hosts_refresh(hosts));
 	assert_int_equal(hosts_find(hosts, "a.test", list, 4), 0);
 	hosts_free(hosts);
 }
