@@ -74,7 +74,7 @@ const struct ctl_option ctl_options[] = {
 	{"yes", NULL, NULL, NULL, "really", false},
 	{"repair", NULL, NULL, NULL, "mend what is found", false},
 	/* top */
-	{"admin-url", "URL", "EVHOOKCTL_ADMIN_URL", "http://127.0.0.1:9464", "evhookd's --admin-listen", false},
+	{"admin-url", "URL", "EVHOOKCTL_ADMIN_URL", "http://127.0.0.1:9464", "evhookd's --admin-listen", true},
 	{NULL, NULL, NULL, NULL, NULL, false},
 };
 
@@ -127,6 +127,7 @@ const struct ctl_command ctl_commands[] = {
 	{"keys", "WEBHOOK", "redis redis-password-file shards", "the Redis keys of a webhook and its tenant", 1, 1, cmd_keys},
 	{"purge", "TENANT", "redis redis-password-file yes", "deletes all that Redis holds of a tenant", 1, 1, cmd_purge},
 	{"fsck", "", "redis redis-password-file repair", "checks what Redis holds, and repairs it", 0, 0, cmd_fsck},
+	{"config", "", "admin-url", "the configuration of a running evhookd, and where each value came from", 0, 0, cmd_config},
 	{"top", "", "admin-url interval count", "rates, latencies and the worst endpoints, live", 0, 0,
 	    cmd_top},
 	{"ready", "", "admin-url", "whether an evhookd is ready, and why not; says it by the exit code, too",

@@ -63,9 +63,10 @@ app_step_body(struct call *call, struct json_doc *doc, struct json_parser *parse
 bool
 app_admit_api(struct call *call)
 {
-	if (call->route->handler != api_metrics)
+	if (call->route->handler != api_metrics && call->route->handler != api_config)
 		return auth_admit(call);
-	call_problem(call, 404, "metrics are on the admin address");
+	call_problem(call, 404, "%s on the admin address",
+	    call->route->handler == api_metrics ? "metrics are" : "the configuration is");
 	return false;
 }
 

@@ -90,5 +90,6 @@ call_handler_fn api_healthz;
 call_handler_fn api_readyz;
 call_handler_fn api_metrics;
 call_handler_fn api_openapi;
+call_handler_fn api_config;
 
 #endif

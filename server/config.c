@@ -3,11 +3,7 @@
 
 #include <config.h> /* of configure: PACKAGE_VERSION */
 
-#include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
-#include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +11,11 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "server/config_check.h"
 #include "server/config_file.h"
 #include "server/config_help.h"
 #include "server/config_table.h"
 #include "server/config_value.h"
-#include "server/credentials.h"
-#include "store/redisuri.h"
 
 #define ENV_PREFIX "EVHOOK_"
 #define ENV_TEST_PREFIX "EVHOOK_TEST_" /* the test suite's own */
@@ -31,77 +26,115 @@ struct config_reader {
 	unsigned only;                      /* options without one of these flags are passed over */
 	unsigned place;                     /* counts up from place to place */
 	unsigned given[CONFIG_OPTIONS_MAX]; /* the last place that gave the option */
-	struct buf why;                     /* the fault */
+	bool faulty[CONFIG_OPTIONS_MAX];
+	struct buf faults; /* a line each */
 };
 
 #define CONFIG_ALL (~0u)
 
-/* Appends "--name: fault (where)"; the fault is already in `fault`. */
-static int
+/* Adds "--name: fault (where)". */
+static void
 config_fault(struct config_reader *reader, const struct config_option *option, const char *fault,
     const char *where)
 {
-	buf_printf(&reader->why, "--%s: %s (%s)", option->name, fault, where);
-	return -1;
+	struct buf line = {0};
+
+	reader->faulty[option - config_table] = true;
+	buf_printf(&line, "--%s: %s (%s)\n", option->name, fault, where);
+	if (strstr(buf_str(&reader->faults), buf_str(&line)) == NULL)
+		buf_add(&reader->faults, line.data, line.len);
+	buf_clear(&line);
 }
 
-static int
+static void
+config_given_clear(struct config_given *given)
+{
+	for (size_t i = 0; i < given->texts.n; i++)
+		free(given->texts.list[i]);
+	free(given->texts.list);
+	free(given->from);
+	*given = (struct config_given){0};
+}
+
+/* Notes the text for config_show(); of a URI not what is before its @. */
+static void
+config_note(struct config_reader *reader, const struct config_option *option, const char *text,
+    const char *where)
+{
+	struct config_given *given = &reader->config->given[option - config_table];
+	const char *from = strstr(text, "://"), *at = strrchr(text, '@');
+	struct buf shown = {0};
+
+	if (option->flags & CONFIG_SECRET && from != NULL && at > from)
+		buf_printf(&shown, "%.*s***%s", (int)(from + 3 - text), text, at);
+	else
+		buf_adds(&shown, text);
+	given->texts.list =
+	    xreallocarray(given->texts.list, given->texts.n + 1, sizeof *given->texts.list);
+	given->texts.list[given->texts.n++] = buf_take(&shown, NULL);
+	free(given->from);
+	given->from = xstrdup(where);
+}
+
+static void
 config_assign(struct config_reader *reader, const struct config_option *option, const char *text,
     const char *where)
 {
 	unsigned *given = &reader->given[option - config_table];
+	struct config_given *noted = &reader->config->given[option - config_table];
 	struct buf fault = {0};
-	int rc;
 
 	if (reader->only != CONFIG_ALL && !(option->flags & reader->only))
-		return 0;
+		return;
 	if (*given != reader->place)
 		config_value_clear(reader->config, option);
+	if (*given != reader->place || !(option->flags & CONFIG_REPEAT))
+		config_given_clear(noted);
 	*given = reader->place;
-	rc = config_value_set(reader->config, option, text, &fault);
-	if (rc)
+	if (config_value_set(reader->config, option, text, &fault))
 		config_fault(reader, option, buf_str(&fault), where);
+	else
+		config_note(reader, option, text, where);
 	buf_clear(&fault);
-	return rc;
 }
 
-static int
+static void
 config_defaults(struct config_reader *reader)
 {
 	reader->place++;
 	for (size_t i = 0; i < config_table_len; i++)
-		if (config_table[i].deflt &&
-		    config_assign(reader, &config_table[i], config_table[i].deflt, "default"))
-			return -1;
-	return 0;
+		if (config_table[i].deflt)
+			config_assign(reader, &config_table[i], config_table[i].deflt, "default");
 }
 
-static int
+static void
 config_unknown(struct config_reader *reader, const char *where, const char *name)
 {
-	buf_printf(&reader->why, "%s: unknown option ", where);
-	config_value_quote(&reader->why, name);
-	return -1;
+	buf_printf(&reader->faults, "%s: unknown option ", where);
+	config_value_quote(&reader->faults, name);
+	buf_addc(&reader->faults, '\n');
 }
 
-static int
+static void
 config_on_line(void *arg, const char *name, const char *value, const char *where)
 {
 	struct config_reader *reader = arg;
 	const struct config_option *option = config_table_find(name, strlen(name));
 
 	if (!option || option->flags & CONFIG_NO_FILE)
-		return config_unknown(reader, where, name);
-	return config_assign(reader, option, value, where);
+		config_unknown(reader, where, name);
+	else
+		config_assign(reader, option, value, where);
 }
 
-static int
+static void
 config_from_file(struct config_reader *reader)
 {
 	const char *file = reader->config->file;
 
 	reader->place++;
-	return file ? config_file_read(file, config_on_line, reader, &reader->why) : 0;
+	if (file)
+		config_file_read(file, config_on_line, reader, &reader->faults);
 }
 
 /* "MAX_BODY" is max-body; n bytes. */
@@ -121,23 +154,23 @@ config_env_option(const char *name, size_t n)
 }
 
 /* The value of a variable; that of a repeatable option is a list. */
-static int
+static void
 config_env_assign(struct config_reader *reader, const struct config_option *option,
     const char *value, const char *where)
 {
 	char *list, *rest, *item;
-	int rc = 0;
 
-	if (!(option->flags & CONFIG_REPEAT))
-		return config_assign(reader, option, value, where);
+	if (!(option->flags & CONFIG_REPEAT)) {
+		config_assign(reader, option, value, where);
+		return;
+	}
 	list = rest = xstrdup(value);
-	while (!rc && (item = strsep(&rest, ","))) {
+	while ((item = strsep(&rest, ","))) {
 		item += strspn(item, " ");
 		item[strcspn(item, " ")] = '\0';
-		rc = config_assign(reader, option, item, where);
+		config_assign(reader, option, item, where);
 	}
 	free(list);
-	return rc;
 }
 
 /*
@@ -159,42 +192,38 @@ config_env_is_service(const char *name, size_t n)
 	return false;
 }
 
-static int
+static void
 config_env_variable(struct config_reader *reader, const char *variable)
 {
 	const char *equals = strchr(variable, '=');
 	size_t prefix = strlen(ENV_PREFIX);
 	const struct config_option *option;
 	char *name;
-	int rc;
 
 	if (!equals || strncmp(variable, ENV_PREFIX, prefix) ||
 	    !strncmp(variable, ENV_TEST_PREFIX, strlen(ENV_TEST_PREFIX)))
-		return 0;
+		return;
 	option = config_env_option(variable + prefix, (size_t)(equals - variable) - prefix);
 	name = xstrndup(variable, (size_t)(equals - variable));
 	if (!option &&
 	    config_env_is_service(variable + prefix, (size_t)(equals - variable) - prefix)) {
 		free(reader->config->passed_over);
 		reader->config->passed_over = name;
-		return 0;
+		return;
 	}
 	if (!option || option->flags & CONFIG_NO_ENV)
-		rc = config_unknown(reader, "environment", name);
-	else
-		rc = equals[1] ? config_env_assign(reader, option, equals + 1, name) : 0;
+		config_unknown(reader, "environment", name);
+	else if (equals[1])
+		config_env_assign(reader, option, equals + 1, name);
 	free(name);
-	return rc;
 }
 
-static int
+static void
 config_from_env(struct config_reader *reader)
 {
 	reader->place++;
 	for (char **variable = environ; variable && *variable; variable++)
-		if (config_env_variable(reader, *variable))
-			return -1;
-	return 0;
+		config_env_variable(reader, *variable);
 }
 
 /* ps shows argv to everyone: a URI with a password goes.  The value has been copied. */
@@ -210,19 +239,18 @@ config_hide(char *value)
 }
 
 /* One option of the command line; *i moves past what it used. */
-static int
+static void
 config_argument(struct config_reader *reader, char **argv, int argc, int *i)
 {
 	const char *where = "command line";
 	char *argument = argv[*i], *value;
 	const struct config_option *option;
-	int rc;
 
 	if (strncmp(argument, "--", 2)) {
-		buf_adds(&reader->why, "unexpected argument ");
-		config_value_quote(&reader->why, argument);
-		buf_adds(&reader->why, ": see evhookd --help");
-		return -1;
+		buf_adds(&reader->faults, "unexpected argument ");
+		config_value_quote(&reader->faults, argument);
+		buf_adds(&reader->faults, ": see evhookd --help\n");
+		return;
 	}
 	value = strchrnul(argument, '=');
 	option = config_table_find(argument + 2, (size_t)(value - argument) - 2);
@@ -231,131 +259,53 @@ config_argument(struct config_reader *reader, char **argv, int argc, int *i)
 
 		config_unknown(reader, where, name);
 		free(name);
-		return -1;
+		/* what follows is its value, it seems */
+		if (!*value && *i + 1 < argc && strncmp(argv[*i + 1], "--", 2))
+			++*i;
+		return;
 	}
-	if (*value)
+	if (*value) {
 		value++;
-	else if (option->type == CONFIG_BOOL)
-		return config_assign(reader, option, "true", where);
-	else if (++*i < argc)
+	} else if (option->type == CONFIG_BOOL) {
+		config_assign(reader, option, "true", where);
+		return;
+	} else if (++*i < argc) {
 		value = argv[*i];
-	else
-		return config_fault(reader, option, "needs a value", where);
-	rc = config_assign(reader, option, value, where);
+	} else {
+		config_fault(reader, option, "needs a value", where);
+		return;
+	}
+	config_assign(reader, option, value, where);
 	if (option->flags & CONFIG_SECRET && reader->only == CONFIG_ALL)
 		config_hide(value);
-	return rc;
 }
 
-static int
+static void
 config_from_argv(struct config_reader *reader)
 {
 	const struct config *config = reader->config;
 
 	reader->place++;
 	for (int i = 1; i < config->argc; i++)
-		if (config_argument(reader, config->argv, config->argc, &i))
-			return -1;
-	return 0;
-}
-
-static bool
-config_is_loopback(const char *text)
-{
-	struct sockaddr_storage address;
-	const struct sockaddr_in *in = (struct sockaddr_in *)&address;
-	const struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address;
-
-	if (config_value_address(text, &address))
-		return false;
-	if (address.ss_family == AF_INET6)
-		return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
-	return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-}
-
-/* One password, and a place for it. */
-static int
-config_check_password(const struct config *config, struct buf *why)
-{
-	struct redisuri uri;
-	bool has_password;
-
-	if (config->redis == NULL) {
-		buf_adds(why, "--redis-password-file: needs --redis too");
-		return -1;
-	}
-	redisuri_parse(&uri, config->redis);
-	has_password = uri.password != NULL;
-	redisuri_clear(&uri);
-	if (!has_password)
-		return 0;
-	buf_adds(why, "--redis-password-file: --redis has a password too");
-	return -1;
-}
-
-static int
-config_check_files(struct config_reader *reader)
-{
-	const struct config *config = reader->config;
-	char *why = NULL;
-
-	if (!config->tls_cert != !config->tls_key) {
-		buf_adds(&reader->why, config->tls_cert ? "--tls-cert: needs --tls-key too"
-							: "--tls-key: needs --tls-cert too");
-		return -1;
-	}
-	if (config->redis_password_file && config_check_password(config, &reader->why))
-		return -1;
-	if (config->ca_file && access(config->ca_file, R_OK)) {
-		buf_printf(&reader->why, "--ca-file: %s: %s", config->ca_file, strerror(errno));
-		return -1;
-	}
-	if (!credentials_check(config, &why))
-		return 0;
-	buf_adds(&reader->why, why);
-	free(why);
-	return -1;
-}
-
-/* What no option can tell by itself. */
-static int
-config_check(struct config_reader *reader)
-{
-	const struct config *config = reader->config;
-
-	if (config->lease_ms <= config->delivery_timeout_ms) {
-		buf_printf(&reader->why,
-		    "--lease: must be longer than --delivery-timeout: it is %" PRId64
-		    " ms, the timeout %" PRId64 " ms",
-		    config->lease_ms, config->delivery_timeout_ms);
-		return -1;
-	}
-	if (config->max_bodies < config->max_body) {
-		buf_adds(&reader->why, "--max-bodies: must be at least --max-body");
-		return -1;
-	}
-	if (config_check_files(reader))
-		return -1;
-	for (size_t i = 0; i < config->listen.n && !config->no_auth && !config->auth_key.n; i++)
-		if (!config_is_loopback(config->listen.list[i])) {
-			buf_printf(&reader->why,
-			    "--listen: %s is not a loopback address, and there is no "
-			    "authentication: "
-			    "give --auth-key, or --no-auth to let anyone in who can connect",
-			    config->listen.list[i]);
-			return -1;
-		}
-	return 0;
+		config_argument(reader, config->argv, config->argc, &i);
 }
 
 /* Reads all places in their order; which file is known already. */
-static int
+static void
 config_read_places(struct config_reader *reader)
 {
-	if (config_defaults(reader) || config_from_file(reader) || config_from_env(reader) ||
-	    config_from_argv(reader))
-		return -1;
-	return 0;
+	config_defaults(reader);
+	config_from_file(reader);
+	config_from_env(reader);
+	config_from_argv(reader);
+}
+
+static bool
+config_is_faulty(const void *arg, const char *name)
+{
+	const struct config_reader *reader = arg;
+
+	return reader->faulty[config_table_find(name, strlen(name)) - config_table];
 }
 
 static enum config_result
@@ -363,7 +313,7 @@ config_print(struct config_reader *reader, const char *text)
 {
 	fputs(text, stdout);
 	fflush(stdout);
-	buf_clear(&reader->why);
+	buf_clear(&reader->faults);
 	return CONFIG_EXIT_OK;
 }
 
@@ -378,12 +328,35 @@ config_print_help(struct config_reader *reader)
 	return CONFIG_EXIT_OK;
 }
 
-static enum config_result
-config_print_fault(struct config_reader *reader)
+/* Takes the lines. */
+static void
+config_print_lines(enum log_level level, struct buf *lines)
 {
-	fprintf(stderr, "%sevhookd: %s\n", log_priority(LOG_ERROR), buf_str(&reader->why));
-	buf_clear(&reader->why);
+	const char *end;
+
+	for (const char *at = buf_str(lines); (end = strchr(at, '\n')) != NULL; at = end + 1)
+		fprintf(stderr, "%sevhookd: %.*s\n", log_priority(level), (int)(end - at), at);
+	buf_clear(lines);
+}
+
+static enum config_result
+config_print_faults(struct config_reader *reader)
+{
+	config_print_lines(LOG_ERROR, &reader->faults);
 	return CONFIG_EXIT_USAGE;
+}
+
+/* --check-config goes further than a start, which finds these by itself. */
+static enum config_result
+config_read_tried(struct config_reader *reader)
+{
+	struct buf notes = {0};
+
+	config_try(reader->config, &reader->faults, &notes);
+	config_print_lines(LOG_WARN, &notes);
+	if (reader->faults.len > 0)
+		return config_print_faults(reader);
+	return config_print(reader, "the configuration is good\n");
 }
 
 enum config_result
@@ -395,21 +368,37 @@ config_read(struct config *config, int argc, char **argv)
 	config->max_client_connections = -1;
 	config->argc = argc;
 	config->argv = argv;
-	if (config_from_argv(&reader))
-		return config_print_fault(&reader);
+	config->given = xcalloc(config_table_len, sizeof *config->given);
+	config_from_argv(&reader);
+	if (reader.faults.len > 0 && (config->help || config->version))
+		return config_print_faults(&reader);
 	if (config->help)
 		return config_print_help(&reader);
 	if (config->version)
 		return config_print(&reader, "evhookd " PACKAGE_VERSION "\n");
 	/* which file: the environment says it, unless the command line does */
-	if (config_from_env(&reader) || config_from_argv(&reader))
-		return config_print_fault(&reader);
+	config_from_env(&reader);
+	config_from_argv(&reader);
+	/* once more, now that the file is known; this finds the same faults again */
+	buf_reset(&reader.faults);
 	reader.only = CONFIG_ALL;
-	if (config_read_places(&reader) || config_check(&reader))
-		return config_print_fault(&reader);
+	config_read_places(&reader);
+	config_check(config, config_is_faulty, &reader, &reader.faults);
 	if (config->check_config)
-		return config_print(&reader, "the configuration is good\n");
+		return config_read_tried(&reader);
+	if (reader.faults.len > 0)
+		return config_print_faults(&reader);
+	buf_clear(&reader.faults);
 	return CONFIG_RUN;
+}
+
+static void
+config_given_free(struct config *config)
+{
+	for (size_t i = 0; config->given != NULL && i < config_table_len; i++)
+		config_given_clear(&config->given[i]);
+	free(config->given);
+	config->given = NULL;
 }
 
 /* Swaps what may change while running. */
@@ -418,6 +407,13 @@ config_take(struct config *config, struct config *fresh)
 {
 	struct config old = *config;
 
+	for (size_t i = 0; i < config_table_len; i++)
+		if (config_table[i].flags & CONFIG_RELOAD) {
+			struct config_given given = config->given[i];
+
+			config->given[i] = fresh->given[i];
+			fresh->given[i] = given;
+		}
 	config->log_level = fresh->log_level;
 	config->log_deliveries = fresh->log_deliveries;
 	config->auth_key = fresh->auth_key;
@@ -430,17 +426,35 @@ config_take(struct config *config, struct config *fresh)
 	fresh->secrets_key = old.secrets_key;
 }
 
+/* All lines as one; takes them. */
+static char *
+config_one_line(struct buf *lines)
+{
+	struct buf line = {0};
+	char *text = buf_take(lines, NULL), *rest = text, *one;
+
+	while ((one = strsep(&rest, "\n")) != NULL && *one != '\0')
+		buf_printf(&line, "%s%s", line.len > 0 ? "; " : "", one);
+	free(text);
+	return buf_take(&line, NULL);
+}
+
 int
 config_reload(struct config *config, char **why)
 {
 	struct config fresh = {.file = config->file, .argc = config->argc, .argv = config->argv};
 	struct config_reader reader = {.config = &fresh, .only = CONFIG_RELOAD};
-	int rc = config_read_places(&reader);
+	int rc;
 
+	fresh.given = xcalloc(config_table_len, sizeof *fresh.given);
+	config_read_places(&reader);
+	rc = reader.faults.len > 0 ? -1 : 0;
 	if (rc)
-		*why = buf_take(&reader.why, NULL);
+		*why = config_one_line(&reader.faults);
 	else
 		config_take(config, &fresh);
+	config_given_free(&fresh);
+	free(fresh.passed_over);
 	for (size_t i = 0; i < config_table_len; i++)
 		if (config_table[i].flags & CONFIG_RELOAD)
 			config_value_clear(&fresh, &config_table[i]);
@@ -453,5 +467,6 @@ config_clear(struct config *config)
 	for (size_t i = 0; i < config_table_len; i++)
 		config_value_clear(config, &config_table[i]);
 	free(config->passed_over);
+	config_given_free(config);
 	memset(config, 0, sizeof *config);
 }

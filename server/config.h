@@ -16,6 +16,13 @@ struct config_strings {
 	size_t n;
 };
 
+/* What was said of an option, and where. */
+struct config_given {
+	struct config_strings
+	    texts;  /* without secrets; those of a repeatable option may be several */
+	char *from; /* "default", "FILE:LINE", "EVHOOK_NAME", "command line"; NULL: nowhere */
+};
+
 struct config {
 	struct config_strings listen;
 	char *admin_listen;
@@ -61,7 +68,8 @@ struct config {
 	char *auth_issuer;              /* NULL: not checked */
 	char *auth_audience;            /* NULL: not checked */
 	bool no_auth;
-	char *passed_over; /* a variable of the environment that is no option's; NULL */
+	char *passed_over;          /* a variable of the environment that is no option's; NULL */
+	struct config_given *given; /* of each option of the table */
 	/* for config.c alone: */
 	char *file;
 	bool check_config;
@@ -76,8 +84,9 @@ enum config_result { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
 /*
  * Reads defaults, then --config FILE, then EVHOOK_<NAME>, then argv; later wins, and a repeatable
  * option given in one place replaces what an earlier place gave.  --help and --version print to
- * stdout and say CONFIG_EXIT_OK; --check-config too, after all checks.  A fault is one line on
- * stderr that names the option and where it came from, and CONFIG_EXIT_USAGE (exit status 2).
+ * stdout and say CONFIG_EXIT_OK; --check-config too, after all checks.  Each fault is one line on
+ * stderr that names the option and where it came from; all are told, and then it is
+ * CONFIG_EXIT_USAGE (exit status 2).
  * argv must stay for config_reload(); a Redis URI with a password in it is overwritten there, so
  * that ps does not show it.  config_clear() is due whatever the result.
  */

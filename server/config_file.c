@@ -30,56 +30,52 @@ config_file_comment(char *s)
 	return s + strlen(s);
 }
 
-static int
+static void
 config_file_line(
-    char *line, size_t n, const char *where, config_file_fn *fn, void *arg, struct buf *why)
+    char *line, size_t n, const char *where, config_file_fn *fn, void *arg, struct buf *faults)
 {
 	char *end, *equals, *name;
 
 	if (memchr(line, '\0', n)) {
-		buf_printf(why, "%s: has a NUL byte", where);
-		return -1;
+		buf_printf(faults, "%s: has a NUL byte\n", where);
+		return;
 	}
 	end = config_file_comment(line);
 	line = config_file_trim(line, end);
 	if (!*line)
-		return 0;
+		return;
 	end = line + strlen(line);
 	equals = strchr(line, '=');
 	if (!equals || equals == line) {
-		buf_printf(why, "%s: is not \"name = value\"", where);
-		return -1;
+		buf_printf(faults, "%s: is not \"name = value\"\n", where);
+		return;
 	}
 	name = config_file_trim(line, equals);
-	return fn(arg, name, config_file_trim(equals + 1, end), where);
+	fn(arg, name, config_file_trim(equals + 1, end), where);
 }
 
-int
-config_file_read(const char *path, config_file_fn *fn, void *arg, struct buf *why)
+void
+config_file_read(const char *path, config_file_fn *fn, void *arg, struct buf *faults)
 {
 	FILE *file = fopen(path, "re");
 	struct buf where = {0};
 	char *line = NULL;
 	size_t cap = 0;
 	ssize_t n;
-	int rc = 0;
 
 	if (!file) {
-		buf_printf(why, "--config: %s: %s", path, strerror(errno));
-		return -1;
+		buf_printf(faults, "--config: %s: %s\n", path, strerror(errno));
+		return;
 	}
-	for (unsigned number = 1; !rc && (n = getline(&line, &cap, file)) >= 0; number++) {
+	for (unsigned number = 1; (n = getline(&line, &cap, file)) >= 0; number++) {
 		buf_reset(&where);
 		buf_printf(&where, "%s:%u", path, number);
-		rc = config_file_line(line, (size_t)n, buf_str(&where), fn, arg, why);
+		config_file_line(line, (size_t)n, buf_str(&where), fn, arg, faults);
 		mem_wipe(line, cap);
 	}
-	if (!rc && ferror(file)) {
-		buf_printf(why, "--config: %s: %s", path, strerror(errno));
-		rc = -1;
-	}
+	if (ferror(file))
+		buf_printf(faults, "--config: %s: %s\n", path, strerror(errno));
 	buf_clear(&where);
 	free(line);
 	fclose(file);
-	return rc;
 }

@@ -1,8 +1,10 @@
 /* What the server is given in files and may be given anew: certificate and keys. */
 #include "server/credentials.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/keyfile.h"
 #include "base/log.h"
@@ -19,50 +21,80 @@ credentials_wipe(char *password)
 	free(password);
 }
 
-static int
-credentials_check_password(const struct config *config, char **why)
+/* Takes the line. */
+static void
+credentials_fault(struct buf *faults, char *why)
 {
-	char *password;
-
-	if (config->redis_password_file == NULL)
-		return 0;
-	password = secrets_read_password(config->redis_password_file, why);
-	if (password == NULL)
-		return -1;
-	credentials_wipe(password);
-	return 0;
+	buf_printf(faults, "%s\n", why);
+	free(why);
 }
 
-int
-credentials_check(const struct config *config, char **why)
+static void
+credentials_check_secrets(const struct config *config, struct buf *faults)
 {
-	struct secretbox *secrets = secrets_read(&config->secrets_key, why);
-	struct tls *endpoints = secrets != NULL ? tls_new(config->ca_file, why) : NULL;
-	struct tls_server *tls = NULL;
-	struct auth_keys keys = {0};
-	struct buf fault = {0};
-	int rc = -1;
+	char *why = NULL, *password;
 
-	if (endpoints == NULL) {
+	size_t before = faults->len;
+
+	for (size_t i = 0; i < config->secrets_key.n; i++) {
+		const struct config_strings one = {.list = config->secrets_key.list + i, .n = 1};
+		struct secretbox *secrets = secrets_read(&one, &why);
+
+		if (secrets == NULL)
+			credentials_fault(faults, why);
 		secretbox_free(secrets);
-		return -1;
 	}
-	tls_free(endpoints);
-	if (credentials_check_password(config, why) != 0) {
-		secretbox_free(secrets);
-		return -1;
+	if (faults->len == before) { /* good one by one: together, too? */
+		struct secretbox *all = secrets_read(&config->secrets_key, &why);
+
+		if (all == NULL)
+			credentials_fault(faults, why);
+		secretbox_free(all);
 	}
-	if (config->tls_cert != NULL)
-		tls = tls_server_new(config->tls_cert, config->tls_key, why);
-	if (config->tls_cert == NULL || tls != NULL) {
-		rc = auth_keys_read(&keys, &config->auth_key, &fault);
-		if (rc != 0)
-			*why = buf_take(&fault, NULL);
+	if (config->redis_password_file == NULL)
+		return;
+	password = secrets_read_password(config->redis_password_file, &why);
+	if (password == NULL)
+		credentials_fault(faults, why);
+	credentials_wipe(password);
+}
+
+static void
+credentials_check_tls(const struct config *config, struct buf *faults)
+{
+	struct tls_server *server;
+	struct tls *endpoints;
+	char *why = NULL;
+
+	if (config->ca_file != NULL && access(config->ca_file, R_OK) != 0) {
+		buf_printf(faults, "--ca-file: %s: %s\n", config->ca_file, strerror(errno));
+	} else {
+		endpoints = tls_new(config->ca_file, &why);
+		if (endpoints == NULL)
+			credentials_fault(faults, why);
+		tls_free(endpoints);
 	}
-	auth_keys_clear(&keys);
-	tls_server_free(tls);
-	secretbox_free(secrets);
-	return rc;
+	if (config->tls_cert == NULL || config->tls_key == NULL)
+		return;
+	server = tls_server_new(config->tls_cert, config->tls_key, &why);
+	if (server == NULL)
+		credentials_fault(faults, why);
+	tls_server_free(server);
+}
+
+void
+credentials_check(const struct config *config, struct buf *faults)
+{
+	credentials_check_secrets(config, faults);
+	credentials_check_tls(config, faults);
+	for (size_t i = 0; i < config->auth_key.n; i++) {
+		const struct config_strings one = {.list = config->auth_key.list + i, .n = 1};
+		struct auth_keys keys = {0};
+
+		if (auth_keys_read(&keys, &one, faults) != 0)
+			buf_addc(faults, '\n');
+		auth_keys_clear(&keys);
+	}
 }
 
 /* A certificate that has expired may still be what its clients want, or all there is. */
@@ -126,9 +158,16 @@ int
 credentials_reload(struct app *app, char **why)
 {
 	struct secretbox *secrets;
+	struct buf faults = {0};
 
-	if (credentials_check(app->config, why) != 0 ||
-	    auth_reload(app->auth, app->config, why) != 0 ||
+	credentials_check(app->config, &faults);
+	if (faults.len > 0) {
+		faults.data[strcspn(buf_str(&faults), "\n")] = '\0';
+		*why = xstrdup(faults.data);
+		buf_clear(&faults);
+		return -1;
+	}
+	if (auth_reload(app->auth, app->config, why) != 0 ||
 	    (app->tls != NULL && tls_server_reload(app->tls, why) != 0) ||
 	    poster_reload(app->poster, why) != 0)
 		return -1;

@@ -4,8 +4,8 @@
 
 #include "server/app.h"
 
-/* Whether all files that the config names can be used.  0, or -1 and *why in one line (free()). */
-int credentials_check(const struct config *config, char **why);
+/* Appends a line for each file that the config names and that cannot be used. */
+void credentials_check(const struct config *config, struct buf *faults);
 
 /* Reads the files that app->config names.  0, or -1 and *why. */
 int credentials_open(struct app *app, char **why);

@@ -9,7 +9,7 @@ import uuid
 
 from api import UNKNOWN, Keys, Tenant
 from client import DEADLINE
-from ctl import FAILED, OK, UNAVAILABLE, USAGE, Ctl
+from ctl import FAILED, OK, UNAVAILABLE, USAGE, Ctl, rows
 from harness import TROUBLE, until
 
 
@@ -193,3 +193,27 @@ def test_ready_says_so_by_its_exit_code(ctl, new_evhookd, new_redis):
     assert process.returncode == UNAVAILABLE and "Redis" in out and said == ""
     server.kill()
     assert "cannot connect" in (ctl.run("ready", *admin, code=UNAVAILABLE) or ctl.said)
+
+
+def test_config_tells_each_value_and_where_it_came_from(ctl, new_redis, new_evhookd, tmp_path):
+    (tmp_path / "file").write_text("\nshards = 7\n")
+    redis = new_redis()
+    uri = redis.uri.replace("redis://", "redis://default:hunter2@")
+    env = {"EVHOOK_LEASE": "40s", "EVHOOK_CONFIG": str(tmp_path / "file")}
+    evhookd = new_evhookd(redis=uri, env=env, ready=False)
+    until(lambda: evhookd.status_of("/healthz", admin=True) == 200, "it answers")
+    admin = ("--admin-url", f"http://127.0.0.1:{evhookd.admin_lock.port}")
+    options = {o["name"]: (o["value"], o["from"]) for o in ctl.json("config", *admin)["options"]}
+    assert options["shards"] == (7, f"{tmp_path}/file:2")
+    assert options["lease"] == ("40s", "EVHOOK_LEASE")
+    assert options["allow-egress"] == (["127.0.0.0/8", "::1/128"], "command line")
+    assert options["max-body"] == ("1M", "default") and options["ca-file"] == (None, None)
+    host = redis.uri.split("//")[1]
+    assert options["redis"] == (f"redis://***@{host}", "command line")
+    table = rows(ctl.run("config", *admin))
+    assert ["lease", "40s", "EVHOOK_LEASE"] in table and len(table) == len(options)
+    text = ctl.run("config", *admin, *admin)
+    assert text.count(admin[1]) == 2 and "hunter2" not in text
+    gone = ("--admin-url", "http://127.0.0.1:1")
+    ctl.run("config", *gone, *admin, code=UNAVAILABLE)
+    assert "Connection refused" in ctl.said

@@ -263,6 +263,7 @@ def test_answers_are_as_described(alone, receiver):
         ("GET", "/healthz", {}),
         ("GET", "/readyz", {}),
         ("GET", "/metrics", {}),
+        ("GET", "/config", {}),
         ("GET", "/openapi.json", {}),
     ]:
         call(method, target, **more)

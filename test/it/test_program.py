@@ -101,6 +101,25 @@ def test_check_config_accepts_what_is_good_and_starts_nothing(tmp_path, args):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_check_config_tells_all_faults_at_once(tmp_path):
+    used = socket.create_server(("127.0.0.1", 0))
+    (tmp_path / "file").write_text("shards = 0\nlisten = 192.0.2.1:80\nno-auth = true\n")
+    done = run(
+        *("--check-config", "--config", tmp_path / "file", "--data-dir", tmp_path / "file"),
+        *("--ca-file", "/nowhere", "--auth-key", "/nowhere/key", "--secrets-key", "/nowhere/s"),
+        *("--admin-listen", f"127.0.0.1:{used.getsockname()[1]}", "--nonsense", "stray"),
+    )
+    used.close()
+    assert done.returncode == 2 and done.stdout == ""
+    said = done.stderr.splitlines()
+    words = ["in use", "shards", "nonsense", "secrets-key", "ca-file", "auth-key", "192.0.2.1:80"]
+    words += ["data-dir"]
+    assert len(said) == len(words), done.stderr
+    for line, word in zip(said, words):
+        assert line.startswith("evhookd: ") and word in line, line
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("admin", ["127.0.0.1:0", "[::1]:0"])
 def test_the_log_names_the_ports_that_were_taken(new_redis, new_evhookd, admin):
     args = ["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--admin-listen", admin]
@@ -241,7 +260,7 @@ def test_health_is_on_both_ports_and_metrics_on_the_admin_port(server):
     assert metrics.status == 200
     assert metrics.header("content-type").startswith("text/plain")
     assert re.search(rb"^[a-z]\w*(\{.*\})? \d", metrics.body, re.M)
-    assert server.status_of("/metrics") == 404
+    assert server.status_of("/metrics") == 404 and server.status_of("/config") == 404
     assert server.status_of("/event/x/webhooks/list", admin=True) == 404
 
 

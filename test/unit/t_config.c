@@ -7,16 +7,20 @@
 #include <cmocka.h>
 #include <config.h> /* of configure: PACKAGE_VERSION */
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "server/config.h"
 #include "server/config_help.h"
+#include "server/config_show.h"
 #include "server/config_table.h"
 
 #define ARGS_MAX 16
@@ -542,6 +546,123 @@ rewrite(const char *file, const char *text)
 	fclose(f);
 }
 
+/* What one start would tell one by one. */
+static void
+test_all_faults_at_once(void **state)
+{
+	const char *file = file_with("shards = 0\nnonsense\nshard = 1\nlease = 20s\n");
+	struct run *r;
+	char text[1024];
+
+	(void)state;
+	setenv("EVHOOK_MAX_BODY", "x", 1);
+	r = run("--config", file, "--shard", "3", "--log-level=loud", "--delivery-timeout=30s",
+	    "--listen=0.0.0.0:1", "--tls-cert=/nowhere/cert", "--ca-file=/nowhere/ca",
+	    "--auth-issuer", NULL);
+	unsetenv("EVHOOK_MAX_BODY");
+	snprintf(text, sizeof text,
+	    "evhookd: --shards: must be from 1 to 16384, not 0 (%s:1)\n"
+	    "evhookd: %s:2: is not \"name = value\"\n"
+	    "evhookd: %s:3: unknown option \"shard\"\n"
+	    "evhookd: --max-body: must be a number of bytes, or with k, M or G, not \"x\" "
+	    "(EVHOOK_MAX_BODY)\n"
+	    "evhookd: command line: unknown option \"--shard\"\n"
+	    "evhookd: --log-level: must be error, warn, info or debug, not \"loud\" "
+	    "(command line)\n"
+	    "evhookd: --auth-issuer: needs a value (command line)\n"
+	    "evhookd: --lease: must be longer than --delivery-timeout: it is 20000 ms, the "
+	    "timeout 30000 ms\n"
+	    "evhookd: --tls-cert: needs --tls-key too\n"
+	    "evhookd: --ca-file: /nowhere/ca: No such file or directory\n"
+	    "evhookd: --listen: 0.0.0.0:1 is not a loopback address, and there is no "
+	    "authentication: give --auth-key, or --no-auth to let anyone in who can connect\n",
+	    file, file, file);
+	assert_string_equal(r->err, text);
+	assert_int_equal(r->result, CONFIG_EXIT_USAGE);
+	run_free(r);
+	unlink(file);
+}
+
+/* --check-config goes as far as a start would. */
+static void
+test_directories_and_addresses_are_tried(void **state)
+{
+	char path[] = "/tmp/t_config.XXXXXX", text[200];
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	socklen_t size = sizeof address;
+	struct run *r;
+	int fd;
+
+	(void)state;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	fd = mkstemp(path);
+	close(fd);
+	snprintf(text, sizeof text, "--data-dir: %s: Not a directory", path);
+	expect_fault(run("--check-config", "--listen=127.0.0.1:0", "--admin-listen=127.0.0.1:0",
+			 "--data-dir", path, NULL),
+	    text);
+	unlink(path);
+	expect_fault(run("--check-config", "--listen=192.0.2.1:0", "--no-auth",
+			 "--admin-listen=127.0.0.1:0", "--redis=redis://h", NULL),
+	    "--listen: 192.0.2.1:0: Cannot assign requested address");
+	r = run("--listen=192.0.2.1:0", "--no-auth", NULL);
+	assert_int_equal(r->result, CONFIG_RUN); /* a start finds out by itself */
+	run_free(r);
+	/* a taken port may be that of the evhookd which runs with this configuration */
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+	snprintf(text, sizeof text, "127.0.0.1:%u", ntohs(address.sin_port));
+	r = run("--check-config", "--listen=127.0.0.1:0", "--admin-listen", text,
+	    "--redis=redis://h", NULL);
+	assert_int_equal(r->result, CONFIG_EXIT_OK);
+	assert_non_null(strstr(r->err, "is in use now, by a running evhookd?"));
+	run_free(r);
+	close(fd);
+}
+
+static void
+expect_shown(const struct run *r, const char *text)
+{
+	struct buf shown = {0};
+
+	config_show(&r->config, &shown);
+	if (strstr(buf_str(&shown), text) == NULL)
+		fail_msg("no %s in %s", text, buf_str(&shown));
+	assert_null(strstr(buf_str(&shown), "hunter2"));
+	buf_clear(&shown);
+}
+
+static void
+test_values_are_shown_with_their_origin(void **state)
+{
+	const char *file = file_with("dns = 9.9.9.9:53\ndns = 8.8.8.8:53\nlog-level = warn\n");
+	struct run *r;
+	char text[200], *why = NULL;
+
+	(void)state;
+	setenv("EVHOOK_SHARDS", "7", 1);
+	r = run(
+	    "--config", file, "--redis=redis://u:hunter2@h:1/3", "--lease=1m", "--no-auth", NULL);
+	unsetenv("EVHOOK_SHARDS");
+	expect_shown(r, "{\"name\":\"max-body\",\"value\":\"1M\",\"from\":\"default\"}");
+	expect_shown(r, "{\"name\":\"shards\",\"value\":7,\"from\":\"EVHOOK_SHARDS\"}");
+	expect_shown(r, "{\"name\":\"lease\",\"value\":\"1m\",\"from\":\"command line\"}");
+	expect_shown(r, "{\"name\":\"no-auth\",\"value\":true,\"from\":\"command line\"}");
+	expect_shown(r, "{\"name\":\"ca-file\",\"value\":null,\"from\":null}");
+	expect_shown(r, "{\"name\":\"redis\",\"value\":\"redis://***@h:1/3\",");
+	snprintf(text, sizeof text,
+	    "{\"name\":\"dns\",\"value\":[\"9.9.9.9:53\",\"8.8.8.8:53\"],\"from\":\"%s:2\"}", file);
+	expect_shown(r, text);
+	rewrite(file, "\nlog-level = debug\n");
+	assert_int_equal(config_reload(&r->config, &why), 0);
+	snprintf(text, sizeof text,
+	    "{\"name\":\"log-level\",\"value\":\"debug\",\"from\":\"%s:2\"}", file);
+	expect_shown(r, text);
+	run_free(r);
+	unlink(file);
+}
+
 static void
 test_reload(void **state)
 {
@@ -616,6 +737,9 @@ main(void)
 	    cmocka_unit_test_setup(test_redis_uri, no_environment),
 	    cmocka_unit_test_setup(test_redis_password_file, no_environment),
 	    cmocka_unit_test_setup(test_secret_leaves_argv, no_environment),
+	    cmocka_unit_test_setup(test_all_faults_at_once, no_environment),
+	    cmocka_unit_test_setup(test_directories_and_addresses_are_tried, no_environment),
+	    cmocka_unit_test_setup(test_values_are_shown_with_their_origin, no_environment),
 	    cmocka_unit_test_setup(test_reload, no_environment),
 	    cmocka_unit_test_setup(test_printing, no_environment),
 	};
