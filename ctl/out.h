@@ -17,7 +17,7 @@ void out_json(struct buf *buf, const char *json, size_t n);
 /* The same with an end of line, to standard output. */
 void out_json_line(const char *json, size_t n);
 /* Text made safe, to standard error. */
-void out_vsay(const char *fmt, va_list ap);
+void out_vsay(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
 void out_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A JSON value as people write it: strings bare, null as "-", arrays with commas. */
 void out_value(struct buf *buf, const struct json *value);
