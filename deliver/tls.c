@@ -50,10 +50,21 @@ tls_limit_session(SSL_SESSION *session)
 		SSL_SESSION_set_timeout(session, left > 0 ? left : 0);
 }
 
+/* When it was made; OpenSSL 3.4 has a new function for it and warns of the old one. */
+static time_t
+tls_session_time(const SSL_SESSION *session)
+{
+#if OPENSSL_VERSION_NUMBER >= 0x30400000L
+	return SSL_SESSION_get_time_ex(session);
+#else
+	return SSL_SESSION_get_time(session);
+#endif
+}
+
 static bool
 tls_session_is_over(const SSL_SESSION *session)
 {
-	return time(NULL) >= SSL_SESSION_get_time(session) + SSL_SESSION_get_timeout(session);
+	return time(NULL) >= tls_session_time(session) + SSL_SESSION_get_timeout(session);
 }
 
 static int

@@ -375,9 +375,11 @@ call_answer(struct call *call, int status, const char *content_type)
 	call_keep(&call->headers);
 }
 
+/* The JSON is whole; a line end behind it is for people at a terminal. */
 void
 call_reply(struct call *call, int status)
 {
+	buf_addc(&call->reply, '\n');
 	call_answer(call, status, "application/json");
 }
 

@@ -78,4 +78,5 @@ problem_write(struct buf *out, int status, const char *detail, const char *insta
 		faults_write(faults, out);
 	}
 	json_close(out, '}');
+	buf_addc(out, '\n'); /* for people at a terminal */
 }
