@@ -36,10 +36,12 @@ post_enter(struct post *post, enum post_state state)
 		poster_enqueue(post);
 }
 
-/* The outcome stands; fn hears of it from the queue.  message is a constant or in post->message. */
+/* The outcome stands; fn hears of it from the queue, and addresses that come until then are
+ * nobody's any more.  message is a constant or in post->message. */
 void
 post_settle(struct post *post, int status, const char *message)
 {
+	resolve_cancel(&post->wait);
 	post->result.status = status;
 	post->result.message = message;
 	if (post->head_us == 0)

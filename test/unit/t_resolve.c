@@ -229,6 +229,28 @@ test_ipv6(void **state)
 	peer_free(peer);
 }
 
+/* The addresses are there in the very turn of the loop in which the time is over: what was told
+ * stands, and what the POST borrowed is not used any more. */
+static void
+test_too_late(void **state)
+{
+	struct poster_stats stats;
+
+	(void)state;
+	tried_start(&a, &t, true, "[1]", 3, 100, "http://lame.test:9/");
+	while (dns.questions < 2)
+		event_base_loop(t.base, EVLOOP_ONCE);
+	for (int i = 0; i < 10; i++) /* the one family's answer: the other one is waited for */
+		event_base_loop(t.base, EVLOOP_NONBLOCK);
+	usleep(400000);
+	tried_wait(&a);
+	assert_string_equal(a.message, "timed out while resolving the host name");
+	assert_true(a.result.timed_out);
+	poster_stats(t.poster, &stats);
+	assert_int_equal(stats.connects, 0);
+	assert_int_equal(stats.open, 0);
+}
+
 /* The first address drops SYNs (its queue is full): it has its share of the time, no more. */
 static void
 test_slow_address(void **state)
@@ -407,6 +429,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_next_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_wildcards, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ipv6, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_too_late, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_slow_address, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_order, setup, teardown),
