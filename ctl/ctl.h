@@ -130,6 +130,7 @@ int cmd_keys(struct ctl *ctl);
 int cmd_purge(struct ctl *ctl);
 int cmd_fsck(struct ctl *ctl);
 int cmd_config(struct ctl *ctl);
+int cmd_tenants(struct ctl *ctl);
 int cmd_top(struct ctl *ctl);
 int cmd_ready(struct ctl *ctl);
 

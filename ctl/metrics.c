@@ -16,6 +16,7 @@ static const struct {
     {"evhookd_delivery_latency_seconds", "attempt"},
     {"evhookd_endpoint_connections", "state"},
     {"evhookd_queue_entries", "state"},
+    {"evhookd_deliveries_unqueued_total", "reason"},
 };
 
 static struct metric *
@@ -180,10 +181,12 @@ metrics_rate(const struct metrics *before, const struct metrics *now, const stru
 	return (of->value - old->value) * 1000 / (double)ms;
 }
 
-/* What a bucket grew by since; all of it when there is nothing before. */
-static double
-metrics_growth(const struct metric *old, const struct metric_bucket *bucket)
+double
+metrics_growth(const struct metrics *before, const struct metric *of, size_t k)
 {
+	const struct metric *old = metrics_find(before, of->name);
+	const struct metric_bucket *bucket = &of->buckets[k];
+
 	for (size_t i = 0; old != NULL && i < old->nbuckets; i++)
 		if (!(old->buckets[i].le < bucket->le) && !(old->buckets[i].le > bucket->le))
 			return bucket->count < old->buckets[i].count
@@ -195,16 +198,15 @@ metrics_growth(const struct metric *old, const struct metric_bucket *bucket)
 double
 metrics_quantile(const struct metrics *before, const struct metric *of, double share)
 {
-	const struct metric *old = metrics_find(before, of->name);
 	double all;
 
 	if (of->nbuckets == 0)
 		return -1;
-	all = metrics_growth(old, &of->buckets[of->nbuckets - 1]);
+	all = metrics_growth(before, of, of->nbuckets - 1);
 	if (all <= 0)
 		return -1;
 	for (size_t i = 0; i < of->nbuckets; i++)
-		if (metrics_growth(old, &of->buckets[i]) >= share * all)
+		if (metrics_growth(before, of, i) >= share * all)
 			return of->buckets[i].le;
 	return of->buckets[of->nbuckets - 1].le;
 }

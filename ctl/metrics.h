@@ -40,6 +40,8 @@ const struct metric *metrics_find(const struct metrics *metrics, const char *nam
  * or it began anew. */
 double metrics_rate(
     const struct metrics *before, const struct metrics *now, const struct metric *of);
+/* What its k-th bucket grew by; all of it when there is nothing before. */
+double metrics_growth(const struct metrics *before, const struct metric *of, size_t k);
 /* The upper bound of the bucket in which that share (0.5, 0.99) of the new observations is
  * reached; negative when there were none, HUGE_VAL when it is the last bucket. */
 double metrics_quantile(const struct metrics *before, const struct metric *of, double share);

@@ -104,7 +104,7 @@ metrics_of_tenants(struct buf *out, const struct app *app, const struct depth_st
 	    "so on. The same at every instance.");
 	for (size_t i = 0; i < DEPTH_TENANTS; i++) {
 		char label[24];
-		int64_t bytes = i < depth->nfullest ? depth->fullest[i] : 0;
+		int64_t bytes = i < depth->nfullest ? depth->fullest[i].bytes : 0;
 
 		snprintf(label, sizeof label, "rank=\"%zu\"", i + 1);
 		prom_sample(out, name, label, bytes > 0 ? (uint64_t)bytes : 0);

@@ -24,6 +24,7 @@ const struct route routes[] = {
 	{"GET", "/healthz", api_healthz, NULL, {NULL}, false},
 	{"GET", "/readyz", api_readyz, NULL, {NULL}, false},
 	{"GET", "/metrics", api_metrics, NULL, {NULL}, false},
+	{"GET", "/worst", api_worst, NULL, {NULL}, false},
 	{"GET", "/config", api_config, NULL, {NULL}, false},
 	{"GET", "/openapi.json", api_openapi, NULL, {NULL}, false},
 	{NULL, NULL, NULL, NULL, {NULL}, false},

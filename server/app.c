@@ -63,11 +63,14 @@ app_step_body(struct call *call, struct json_doc *doc, struct json_parser *parse
 bool
 app_admit_api(struct call *call)
 {
-	if (call->route->handler != api_metrics && call->route->handler != api_config)
-		return auth_admit(call);
-	call_problem(call, 404, "%s on the admin address",
-	    call->route->handler == api_metrics ? "metrics are" : "the configuration is");
-	return false;
+	static call_handler_fn *const of_admin[] = {api_metrics, api_config, api_worst};
+
+	for (size_t i = 0; i < sizeof of_admin / sizeof of_admin[0]; i++)
+		if (call->route->handler == of_admin[i]) {
+			call_problem(call, 404, "%s is on the admin address", call->route->pattern);
+			return false;
+		}
+	return auth_admit(call);
 }
 
 bool

@@ -91,5 +91,6 @@ call_handler_fn api_readyz;
 call_handler_fn api_metrics;
 call_handler_fn api_openapi;
 call_handler_fn api_config;
+call_handler_fn api_worst;
 
 #endif

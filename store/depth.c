@@ -39,23 +39,80 @@ depth_finish(struct depth *depth)
 	fn(depth->arg);
 }
 
+/* {tenant, bytes, …} */
 static void
-depth_read_fullest(struct depth_stats *stats, const redisReply *reply)
+depth_read_fullest(struct depth_stats *stats, const redisReply *list)
 {
 	stats->nfullest = 0;
-	for (size_t i = 8; i < reply->elements && stats->nfullest < DEPTH_TENANTS; i++)
-		stats->fullest[stats->nfullest++] = reply_int(reply, i);
+	for (size_t i = 0; i + 1 < list->elements && stats->nfullest < DEPTH_TENANTS; i += 2) {
+		struct depth_fullest *fullest = &stats->fullest[stats->nfullest];
+		size_t n;
+		const char *tenant = reply_text(list, i, &n);
+
+		if (uuid_parse(&fullest->tenant, tenant, n) != 0)
+			continue;
+		fullest->bytes = reply_int(list, i + 1);
+		stats->nfullest++;
+	}
 }
 
-/* {now, earliest or '', queues, shard to go on with or '', position, due, soon, deferred, and of
- * the first step: tenant, bytes, …} */
+/* {queue, tenant, entries, of them due, time of the earliest} from i on; false when it is none. */
+static bool
+depth_read_queue(struct depth_queue *queue, const redisReply *list, size_t i, int64_t now)
+{
+	size_t n, tenant_len;
+	const char *name = reply_text(list, i, &n);
+	const char *tenant = reply_text(list, i + 1, &tenant_len);
+	int64_t first = reply_int(list, i + 4);
+
+	*queue = (struct depth_queue){0};
+	if (n < ULID_LEN || ulid_parse(&queue->webhook, name, ULID_LEN) != 0)
+		return false;
+	queue->alert = n > ULID_LEN;
+	if (uuid_parse(&queue->tenant, tenant, tenant_len) != 0)
+		queue->tenant.s[0] = '\0';
+	queue->entries = reply_int(list, i + 2);
+	queue->due = reply_int(list, i + 3);
+	queue->due_for_ms = queue->due > 0 && first < now ? now - first : 0;
+	return true;
+}
+
+/* Those of this step among those of the steps before. */
+static void
+depth_read_longest(struct depth_stats *stats, const redisReply *list, int64_t now)
+{
+	struct depth_queue queue;
+
+	for (size_t i = 0; i + 4 < list->elements; i += 5) {
+		size_t at = stats->nlongest;
+
+		if (!depth_read_queue(&queue, list, i, now))
+			continue;
+		while (at > 0 && stats->longest[at - 1].entries < queue.entries)
+			at--;
+		if (at == DEPTH_LONGEST)
+			continue;
+		if (stats->nlongest < DEPTH_LONGEST)
+			stats->nlongest++;
+		memmove(&stats->longest[at + 1], &stats->longest[at],
+		    (stats->nlongest - at - 1) * sizeof queue);
+		stats->longest[at] = queue;
+	}
+}
+
+/* {now, earliest or '', queues, shard to go on with or '', position, due, soon, deferred, then of
+ * the first step the fullest tenants, the longest queues, of the first step the oldest queue} */
 static bool
 depth_read(struct depth *depth, const redisReply *reply)
 {
 	int64_t now = reply_int(reply, 0), earliest = reply_int(reply, 1);
 
-	if (depth->shard == 0 && depth->position == 0)
-		depth_read_fullest(&depth->partial, reply);
+	if (depth->shard == 0 && depth->position == 0) {
+		depth_read_fullest(&depth->partial, reply->element[8]);
+		if (!depth_read_queue(&depth->partial.oldest, reply->element[10], 0, now))
+			depth->partial.oldest.entries = 0;
+	}
+	depth_read_longest(&depth->partial, reply->element[9], now);
 	depth->partial.due += (uint64_t)reply_int(reply, 5);
 	depth->partial.soon += (uint64_t)reply_int(reply, 6);
 	depth->partial.deferred += (uint64_t)reply_int(reply, 7);
@@ -65,15 +122,26 @@ depth_read(struct depth *depth, const redisReply *reply)
 	depth->position = reply_int(reply, 4);
 	if (*reply_text(reply, 3, NULL) != '\0')
 		return false;
-	depth->whole.due = depth->partial.due;
-	depth->whole.soon = depth->partial.soon;
-	depth->whole.deferred = depth->partial.deferred;
-	depth->whole.nfullest = depth->partial.nfullest;
-	memcpy(depth->whole.fullest, depth->partial.fullest, sizeof depth->whole.fullest);
-	depth->whole.known = true;
-	if (depth->whole.due == 0)
-		depth->whole.oldest_due_ms = 0; /* the indexes may be early */
+	depth->partial.queues = depth->whole.queues;
+	depth->partial.oldest_due_ms = depth->whole.oldest_due_ms;
+	depth->partial.known = true;
+	if (depth->partial.due == 0) { /* the indexes may be early */
+		depth->partial.oldest_due_ms = 0;
+		depth->partial.oldest.entries = 0;
+	}
+	depth->whole = depth->partial;
 	depth->partial = (struct depth_stats){0};
+	return true;
+}
+
+static bool
+depth_is_fit(const redisReply *reply)
+{
+	if (!reply_is_array(reply, 11))
+		return false;
+	for (size_t i = 8; i < 11; i++)
+		if (!reply_is_array(reply->element[i], 0))
+			return false;
 	return true;
 }
 
@@ -83,7 +151,7 @@ depth_on_reply(void *arg, enum answer answer, const redisReply *reply)
 	struct depth *depth = arg;
 	enum store_err err = store_judge("depth", answer, reply);
 
-	if (err == STORE_OK && reply_is_array(reply, 8) && !depth_read(depth, reply) &&
+	if (err == STORE_OK && depth_is_fit(reply) && !depth_read(depth, reply) &&
 	    ++depth->steps < DEPTH_STEPS_MAX)
 		depth_step(depth);
 	else

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import signal
 import uuid
 
@@ -11,6 +12,7 @@ from api import UNKNOWN, Keys, Tenant
 from client import DEADLINE
 from ctl import FAILED, OK, UNAVAILABLE, USAGE, Ctl, rows
 from harness import TROUBLE, until
+from receivers import Answer
 
 
 def test_shard_and_keys_name_the_keys_that_are_there(ctl, tenant, failing, redis):
@@ -148,18 +150,107 @@ def test_a_token_is_a_jwt_signed_with_the_key(ctl, tenant, tmp_path):
     ctl.run("token", *options, code=FAILED)
 
 
-def test_top_shows_rates_and_the_worst_endpoints(ctl, tenant, server, failing):
-    admin = ("--admin-url", f"http://127.0.0.1:{server.admin_lock.port}", "--interval", "200ms")
+def admin_of(server):
+    return "--admin-url", f"http://127.0.0.1:{server.admin_lock.port}"
+
+
+def test_top_shows_rates_and_the_worst_webhooks(ctl, tenant, server, failing):
+    admin = (*admin_of(server), "--interval", "200ms")
     text = ctl.run("top", *admin, "--count", 2)
-    assert "events_accepted" in text and "failing" in text
+    assert re.search(r"^events +\d", text, re.M) and "failing" in text
     first, second = ctl.lines("top", *admin, "--count", 2)
     assert second["worst"][0]["webhook"] == failing[0]["locator"]
     before, after = (s["metrics"]["evhookd_http_requests_total"] for s in (first, second))
     assert after["value"] > before["value"] and after["rate"] > 0 and before["rate"] == 0
 
 
+def test_top_fits_a_small_terminal(ctl, tenant, server, receiver):
+    for n in range(12):
+        tenant.create(receiver(Answer(503)).url(), name="\u00fc" * 60, eventTypes=[f"t{n}"])
+        tenant.publish(f"t{n}")
+    gone = ("--admin-url", "http://127.0.0.1:1")
+    for more in ((), gone):
+        for env in ({}, {"EVHOOKCTL_TENANT": ""}):
+            ctl_of = Ctl(ctl.env["EVHOOKCTL_URL"], None if env else tenant)
+            text = ctl_of.run("top", *admin_of(server), *more, "--count", 1)
+            lines = text.splitlines()
+            assert len(lines) <= 24 and max(map(len, lines)) <= 80, text
+            assert lines[1 + bool(more)].startswith("RATE"), text
+            assert ("no answer: " in text) == bool(more)
+
+
+def test_top_adds_processes_up(ctl, new_evhookd, new_redis):
+    redis = new_redis()
+    pair = [new_evhookd(redis=redis) for _ in range(2)]
+    admin = [word for one in pair for word in admin_of(one)]
+    for n, one in enumerate(pair):
+        tenant = Tenant(one.client())
+        tenant.create("http://127.0.0.1:9/", enabled=False)
+        tenant.publish_many(3 + n)
+    (look,) = ctl.lines("top", *admin, "--count", 1)
+    assert [p["trouble"] for p in look["processes"]] == [None, None]
+    metrics = look["metrics"]
+    assert metrics["evhookd_events_accepted_total"]["value"] == 7
+    assert metrics["evhookd_redis_up"]["value"] == 2
+    pair[1].stop()
+    (look,) = ctl.lines("top", *admin, "--count", 1)
+    assert [bool(p["trouble"]) for p in look["processes"]] == [False, True]
+    assert look["metrics"]["evhookd_events_accepted_total"]["value"] == 3
+    urls = ",".join(admin[1::2])
+    text = ctl.run("top", "--count", 1, env={"EVHOOKCTL_ADMIN_URL": urls})
+    assert text.startswith("1 of 2 processes answer, Redis is up")
+    pair[0].stop()
+    ctl.run("top", *admin, "--count", 1, code=UNAVAILABLE)
+
+
+def test_a_long_queue_leads_to_its_webhook(new_evhookd, new_redis, receiver, event):
+    evhookd = new_evhookd(redis=new_redis())
+    held, webhooks = event(), []
+    for n in range(12):
+        tenant = Tenant(evhookd.client())
+        sink = receiver(default=Answer(200, after=held))
+        webhooks.append((tenant, tenant.create(sink.url())["locator"]))
+        tenant.publish_many(40 + n)
+    ctl = Ctl("http://127.0.0.1:1", EVHOOKCTL_REDIS=evhookd.redis.uri)
+    (look,) = ctl.lines("top", *admin_of(evhookd), "--count", 1)
+    queues = look["all"]["queues"]
+    assert [(q["tenant"], q["webhook"], q["entries"]) for q in queues] == [
+        (tenant.locator, webhook, 51 - n) for n, (tenant, webhook) in enumerate(webhooks[:1:-1])
+    ]
+    assert not any(q["notices"] for q in queues)
+    text = ctl.run("top", *admin_of(evhookd), "--count", 1)
+    longest, webhook = webhooks[-1]
+    assert re.search(rf"^{longest.locator} {webhook} +51 ", text, re.M), text
+    held_bytes = [t["bytes"] for t in look["all"]["tenants"]]
+    assert held_bytes == sorted(held_bytes, reverse=True) and len(held_bytes) == 10
+    listed = ctl.json("tenants")
+    assert [t["tenant"] for t in listed] == [t.locator for t, _ in webhooks[::-1]]
+    assert [t["events"] for t in listed] == [51 - n for n in range(12)]
+    assert {t["webhooks"] for t in listed} == {1}
+    assert [t["bytes"] for t in listed[:10]] == held_bytes
+    assert ctl.json("tenants", "--count", 2, more=True) == listed[:2]
+    assert rows(ctl.run("tenants", "--all"))[0][0] == longest.locator
+    held.set()
+
+
+def test_what_is_due_longest_is_told(new_evhookd, new_redis, receiver, event):
+    evhookd = new_evhookd(redis=new_redis(), delivery_concurrency=1, endpoint_concurrency=1)
+    tenant, held = Tenant(evhookd.client()), event()
+    sink = receiver(default=Answer(200, after=held))
+    webhook = tenant.create(sink.url())["locator"]
+    tenant.publish_many(1000)
+    sink.wait_for(1)
+    worst = evhookd.admin().get("/worst").json()
+    (queue,) = worst["queues"]
+    assert queue == worst["oldest"] and queue["webhook"] == webhook
+    assert queue["entries"] == 1000 and 0 < queue["due"] < 1000 and queue["dueForMs"] >= 0
+    text = Ctl("http://127.0.0.1:1").run("top", *admin_of(evhookd), "--count", 1)
+    assert text.count(f"{tenant.locator} {webhook}") == 2 and "DUE LONGEST" in text
+    held.set()
+
+
 def test_top_shows_the_parts_of_what_has_several(ctl, tenant, server, failing):
-    admin = ("--admin-url", f"http://127.0.0.1:{server.admin_lock.port}")
+    admin = admin_of(server)
     (look,) = ctl.lines("top", *admin, "--count", 1)
     metrics = look["metrics"]
     for family, label, parts in (
@@ -174,7 +265,7 @@ def test_top_shows_the_parts_of_what_has_several(ctl, tenant, server, failing):
     assert metrics['evhookd_attempts_total{outcome="failed"}']["value"] > 0
     first_byte = metrics['evhookd_attempt_phase_seconds{phase="first_byte"}']
     assert 0 < first_byte["p50"] <= first_byte["p99"]
-    lines = [line.split() for line in ctl.run("top", *admin, "--count", 1).splitlines()]
+    lines = [line.split() for line in ctl.run("top", "--all", *admin, "--count", 1).splitlines()]
     at = [line[0] if line else "" for line in lines].index("queue_entries")
     assert [line[0] for line in lines[at + 1 : at + 4]] == ["due", "soon", "deferred"]
 

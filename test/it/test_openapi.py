@@ -264,6 +264,7 @@ def test_answers_are_as_described(alone, receiver):
         ("GET", "/readyz", {}),
         ("GET", "/metrics", {}),
         ("GET", "/config", {}),
+        ("GET", "/worst", {}),
         ("GET", "/openapi.json", {}),
     ]:
         call(method, target, **more)
