@@ -4,20 +4,16 @@
  *   DOWN ──timer──▶ RESOLVING ──▶ CONNECTING ──▶ REACHED ──▶ SETTING_UP ──▶ UP
  *    ▲                  │             │             │             │          │
  *    │                  ▼             ▼             ▼             ▼          ▼
- *    └──────────────────┴────────── CLOSING ◀───────┴─────────────┴──────────┘
+ *    ├──────────────────┴────────── CLOSING ◀───────┴─────────────┴──────────┘
+ *    └─ no other address ──────────────┤
+ *              RESOLVING ◀── the next ─┘  (but not after UP: then the name is looked up again)
  *
  * hiredis 0.14 has no timeouts, frees its context by itself after a failed connect or a
  * disconnect, and must not be freed from within onConnect and onDisconnect: so every end goes
  * through CLOSING, whose context is freed from an event of our own.
  */
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <event2/dns.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -28,8 +24,6 @@
 #define REDIS_BACKOFF_MIN_MS 100
 #define REDIS_BACKOFF_MAX_MS 5000
 #define REDIS_STEADY_MS 1000 /* having been up that long makes the back-off short again */
-
-static void redis_enter(struct redis *redis, enum redis_state state);
 
 static const char *
 redis_state_name(enum redis_state state)
@@ -54,116 +48,21 @@ redis_address(const struct redis *redis)
 	return buf_str(&text);
 }
 
+/* Of a name also which of its addresses it is. */
+static void
+redis_log_address(const struct redis *redis)
+{
+	log_str("address", redis_address(redis));
+	if (redis->ip[0] != '\0' && strcmp(redis->ip, redis->opts.uri->host) != 0)
+		log_str("ip", redis->ip);
+}
+
 void
 redis_arm(struct redis *redis, int64_t ms)
 {
 	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
 
 	event_add(redis->timer, &tv);
-}
-
-/* --- connecting --- */
-
-static void
-redis_on_connect(const redisAsyncContext *context, int status)
-{
-	struct redis *redis = context->data;
-
-	if (status != REDIS_OK) {
-		/* hiredis frees the context itself */
-		redis->context = NULL;
-		redis_close(redis, context->errstr);
-		return;
-	}
-	redis_enter(redis, REDIS_REACHED);
-}
-
-static void
-redis_on_disconnect(const redisAsyncContext *context, int status)
-{
-	struct redis *redis = context->data;
-
-	redis->context = NULL;
-	if (redis->state != REDIS_CLOSING)
-		redis_close(redis, status == REDIS_OK ? "closed" : context->errstr);
-}
-
-static void
-redis_adopt(struct redis *redis, redisAsyncContext *context)
-{
-	int one = 1;
-
-	if (context == NULL) {
-		redis_close(redis, "out of memory");
-		return;
-	}
-	context->data = redis;
-	if (context->err != 0) {
-		redis_close(redis, context->errstr);
-		redisAsyncFree(context);
-		return;
-	}
-	fcntl(context->c.fd, F_SETFD, FD_CLOEXEC);
-	if (redis->opts.uri->path == NULL) {
-		setsockopt(context->c.fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-		setsockopt(context->c.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-	}
-	redis->context = context;
-	redis->totals.connects++;
-	redis_io_attach(context, redis->opts.base);
-	redisAsyncSetConnectCallback(context, redis_on_connect);
-	redisAsyncSetDisconnectCallback(context, redis_on_disconnect);
-	redis_enter(redis, REDIS_CONNECTING);
-}
-
-static void
-redis_on_resolved(int result, struct evutil_addrinfo *list, void *arg)
-{
-	struct redis *redis = arg;
-	char host[NI_MAXHOST];
-
-	if (redis->state != REDIS_RESOLVING) {
-		if (list != NULL)
-			evutil_freeaddrinfo(list);
-		return;
-	}
-	if (result != 0 || list == NULL) {
-		redis_close(redis, evutil_gai_strerror(result));
-		return;
-	}
-	result = getnameinfo(
-	    list->ai_addr, list->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST);
-	evutil_freeaddrinfo(list);
-	if (result != 0)
-		redis_close(redis, gai_strerror(result));
-	else
-		redis_adopt(redis, redisAsyncConnect(host, redis->opts.uri->port));
-}
-
-/* hiredis would look a name up while the whole loop waits, so it only gets addresses. */
-static void
-redis_connect(struct redis *redis)
-{
-	const struct redisuri *uri = redis->opts.uri;
-	struct evutil_addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-	unsigned char addr[16];
-
-	if (uri->path != NULL) {
-		redis_adopt(redis, redisAsyncConnectUnix(uri->path));
-	} else if (inet_pton(AF_INET, uri->host, addr) == 1 ||
-		   inet_pton(AF_INET6, uri->host, addr) == 1) {
-		redis_adopt(redis, redisAsyncConnect(uri->host, uri->port));
-	} else {
-		if (redis->dns == NULL)
-			redis->dns = evdns_base_new(redis->opts.base,
-			    EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
-		redis_enter(redis, REDIS_RESOLVING);
-		if (redis->dns == NULL)
-			redis_close(redis, "no resolver");
-		else
-			evdns_getaddrinfo(
-			    redis->dns, uri->host, NULL, &hints, redis_on_resolved, redis);
-	}
 }
 
 /* --- states --- */
@@ -216,7 +115,9 @@ redis_come_up(struct redis *redis)
 	if (log_on(LOG_INFO)) {
 		log_begin(LOG_INFO, "redis is up");
 		log_str("connection", redis->opts.label);
-		log_str("address", redis_address(redis));
+		redis_log_address(redis);
+		if (redis->failures.len > 0)
+			log_str("others", buf_str(&redis->failures));
 		log_end();
 	}
 	free(redis->last_fault);
@@ -228,7 +129,7 @@ redis_come_up(struct redis *redis)
 }
 
 /* The only place where the state changes. */
-static void
+void
 redis_enter(struct redis *redis, enum redis_state state)
 {
 	if (log_on(LOG_DEBUG)) {
@@ -276,9 +177,16 @@ redis_log_fault(struct redis *redis, const char *why)
 	redis->last_fault = xstrdup(why);
 	log_begin(LOG_WARN, redis->was_up ? "redis connection lost" : "redis cannot be reached");
 	log_str("connection", redis->opts.label);
-	log_str("address", redis_address(redis));
+	redis_log_address(redis);
 	log_str("reason", why);
 	log_end();
+}
+
+/* Whether another address of the host is to be tried before the back-off. */
+static bool
+redis_has_next(const struct redis *redis)
+{
+	return !redis->was_up && redis->tried < redis->naddrs;
 }
 
 void
@@ -286,7 +194,14 @@ redis_close(struct redis *redis, const char *why)
 {
 	if (redis->state == REDIS_CLOSING)
 		return;
-	redis_log_fault(redis, why);
+	resolve_cancel(&redis->wait);
+	if (!redis->was_up && redis->naddrs > 1) {
+		buf_printf(&redis->failures, "%s%s: %s", redis->failures.len > 0 ? "; " : "",
+		    redis->ip, why);
+		why = buf_str(&redis->failures);
+	}
+	if (!redis_has_next(redis))
+		redis_log_fault(redis, why);
 	redis_enter(redis, REDIS_CLOSING);
 }
 
@@ -298,6 +213,11 @@ redis_finish_closing(struct redis *redis)
 	redis->context = NULL;
 	if (context != NULL)
 		redisAsyncFree(context); /* answers what is pending with NULL */
+	if (redis_has_next(redis)) {
+		redis_enter(redis, REDIS_RESOLVING);
+		redis_try_next(redis);
+		return;
+	}
 	if (redis->was_up) {
 		if (clock_mono_ms() - redis->up_ms >= REDIS_STEADY_MS)
 			redis->backoff_ms = REDIS_BACKOFF_MIN_MS;
@@ -386,8 +306,8 @@ redis_free(struct redis *redis)
 		redis_answer_unsent(redis);
 	event_free(redis->timer);
 	event_free(redis->later);
-	if (redis->dns != NULL)
-		evdns_base_free(redis->dns, 0);
+	resolve_free(redis->resolver);
+	buf_clear(&redis->failures);
 	free(redis->last_fault);
 	free(redis);
 }

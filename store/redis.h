@@ -16,7 +16,7 @@ struct redis;
 
 enum redis_state {
 	REDIS_DOWN,       /* waiting for the back-off timer */
-	REDIS_RESOLVING,  /* looking the host name up */
+	REDIS_RESOLVING,  /* looking the host name up, or going on to its next address */
 	REDIS_CONNECTING, /* TCP or Unix connect under way */
 	REDIS_REACHED,    /* to be set up at the next turn of the loop */
 	REDIS_SETTING_UP, /* connected; only redis_send_setup() commands pass */
@@ -28,7 +28,8 @@ struct redis_opts {
 	struct event_base *base;
 	const struct redisuri *uri; /* borrowed for the life of the connection */
 	const char *label;          /* for logs: "redis", "redis-hints" */
-	int64_t timeout_ms;         /* for connecting, and for each command */
+	int64_t timeout_ms;         /* for connecting to each address, and for each command */
+	const char *conf, *hosts;   /* NULL: /etc/resolv.conf and /etc/hosts */
 	/* Connected: send what must be settled first with redis_send_setup(), then call
 	 * redis_setup_done() or redis_setup_failed(). */
 	void (*on_setup)(void *arg);

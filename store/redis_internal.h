@@ -11,8 +11,11 @@
 #include <hiredis/async.h>
 
 #include "base/buf.h"
+#include "base/resolve.h"
 #include "store/redis.h"
 #include "store/script.h"
+
+#define REDIS_ADDRS 16
 
 struct redis_cmd {
 	TAILQ_ENTRY(redis_cmd) entry;
@@ -35,9 +38,15 @@ struct redis {
 	bool was_up;                /* since on_down was last called */
 	char *last_fault;           /* logged already: one line per change */
 	redisAsyncContext *context; /* NULL in DOWN and RESOLVING */
-	struct evdns_base *dns;
-	struct event *timer; /* the back-off, the connect deadline or the oldest command's */
-	struct event *later; /* deferred work: setup, frees, answers for what was not sent */
+	struct resolver *resolver;  /* NULL until a name is to be looked up */
+	struct resolve_wait wait;   /* in RESOLVING */
+	union resolve_addr
+	    addrs[REDIS_ADDRS]; /* of the host, to be tried in turn until one is up */
+	size_t naddrs, tried;
+	char ip[INET6_ADDRSTRLEN]; /* that which is connected to; "" for a path */
+	struct buf failures;       /* of those tried since the name was looked up, in words */
+	struct event *timer;       /* the back-off, the connect deadline or the oldest command's */
+	struct event *later;       /* deferred work: setup, frees, answers for what was not sent */
 	int64_t backoff_ms;
 	int64_t up_ms;                 /* when it came up */
 	struct redis_cmd_list pending; /* sent, in the order in which answers come */
@@ -65,9 +74,16 @@ void redis_answer_unsent(struct redis *redis);
 
 /* --- redis.c: the connection --- */
 
+void redis_enter(struct redis *redis, enum redis_state state);
 /* Sets the timer; the state says for what. */
 void redis_arm(struct redis *redis, int64_t ms);
 void redis_close(struct redis *redis, const char *why);
+
+/* --- redis_connect.c: to one of the host's addresses --- */
+
+void redis_connect(struct redis *redis);
+/* To the address after those that were tried; there must be one. */
+void redis_try_next(struct redis *redis);
 
 /* --- redis_io.c: hiredis on the libevent loop --- */
 

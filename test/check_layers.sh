@@ -42,7 +42,7 @@ count=$(files . | wc -l)
 	forbid 'only proto/json* uses yajl' '#include <yajl/' $(files . '^proto/json[a-z0-9_]*\.[ch]$')
 	forbid 'only store/ uses hiredis' '#include <hiredis/' $(files . '^store/')
 	forbid 'only base/resolve* uses c-ares' '#include <ares' $(files . '^base/resolve[a-z_]*\.[ch]$')
-	forbid 'nobody uses evdns' 'evdns|event2/dns' $(files . '^store/redis')
+	forbid 'nobody uses evdns' 'evdns|event2/dns' $(files .)
 	forbid 'base and proto have no event loop, but for the resolver' '#include <event2/' \
 		$(files '^(base|proto)/' '^base/resolve[a-z_]*\.[ch]$')
 	forbid 'only some of ctl/ use evhttp' '#include <event2/http' \

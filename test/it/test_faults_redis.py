@@ -52,6 +52,20 @@ def test_redis_is_killed_again_and_again_under_load(new_redis, new_evhookd, rece
     check_delivered(redis, tenant, webhook, sink, accepted)
 
 
+def test_the_host_of_redis_may_be_a_name(new_redis, new_evhookd, receiver):
+    redis = new_redis()
+    evhookd = new_evhookd(redis=f"redis://localhost:{redis.port}", log_level="info")
+    tenant = Tenant(evhookd.client())
+    sink = receiver()
+    tenant.create(sink.url())
+    tenant.publish()
+    sink.wait_for(1)
+    # it listens on this one only, whatever else the name leads to here
+    for connection in ("connection=redis ", "connection=redis-hints "):
+        (line,) = evhookd.log_lines("redis is up", connection)
+        assert f" address=localhost:{redis.port} ip=127.0.0.1" in line, line
+
+
 def test_an_absent_redis_costs_no_time_and_few_lines(alone):
     evhookd = alone(log_level="info")
     evhookd.redis.kill()

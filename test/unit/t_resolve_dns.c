@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/resolve.h"
+#include "base/resolve_internal.h"
 #include "test/unit/name_server.h"
 
 #define MANY 200
@@ -251,6 +251,41 @@ test_memory(void **state)
 	}
 	assert_non_null(resolve_known(resolver, name));
 	assert_null(resolve_known(resolver, "day.test"));
+}
+
+static void
+expect_conf(const char *text, const char *servers, const char *search, unsigned ndots)
+{
+	struct resolve_conf read = {.ndots = 1};
+	char all[512] = "";
+
+	write_file(conf, "%s", text);
+	resolve_conf_read(&read, conf);
+	for (size_t i = 0; i < read.nservers; i++)
+		strcat(strcat(all, i > 0 ? " " : ""), read.servers[i]);
+	assert_string_equal(all, servers);
+	all[0] = '\0';
+	for (size_t i = 0; i < read.nsearch; i++)
+		strcat(strcat(all, i > 0 ? " " : ""), read.search[i]);
+	assert_string_equal(all, search);
+	assert_int_equal(read.ndots, ndots);
+	resolve_conf_clear(&read);
+}
+
+static void
+test_conf(void **state)
+{
+	(void)state;
+	expect_conf("nameserver 127.0.0.2\r\n", "127.0.0.2:53", "", 1);
+	expect_conf("nameserver ::1\r\nsearch a.test b.test\r\noptions ndots:5 rotate\r\n",
+	    "[::1]:53", "a.test b.test", 5);
+	expect_conf("; one\n#nameserver 10.0.0.1\n\nnameserver\t127.0.0.2 # two\n"
+		    "nameserver 127.0.0.3;\nnameserver [fd00::1]:5353",
+	    "127.0.0.2:53 127.0.0.3:53 [fd00::1]:5353", "", 1);
+	expect_conf("search a.test\ndomain b.test\nsearch .\n", "127.0.0.1:53", "", 1);
+	expect_conf("nameserver nobody\nnameserver 1.2.3\nnameserver 1.2.3.4:99999\noptions "
+		    "ndots:99 ndots\n",
+	    "127.0.0.1:53", "", 15);
 }
 
 static void
@@ -539,6 +574,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_forged, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ttl, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_conf, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_system, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_look, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_change_under_way, setup, teardown),
