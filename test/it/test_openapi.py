@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator, RefResolver
 
 import tokens
-from api import UNKNOWN, Tenant, expect, problem
+from api import DATETIME, UNKNOWN, Tenant, expect, problem
 from harness import TOP, run, until
 from receivers import Answer
 
@@ -45,7 +45,9 @@ def nodes(node):
 
 
 def closed(node):
-    """The document with every object of a response closed: an answer with an undescribed property fails."""
+    """The document as answers must keep to it: every object is closed, so that an undescribed property
+    fails, and every date-time is written in one way, which the document must not say in a pattern
+    (clients are to make dates of it)."""
     if isinstance(node, list):
         return [closed(child) for child in node]
     if not isinstance(node, dict):
@@ -53,6 +55,8 @@ def closed(node):
     node = {name: closed(child) for name, child in node.items()}
     if node.get("type") == "object" and "properties" in node:
         node.setdefault("additionalProperties", False)
+    if node.get("format") == "date-time":
+        node["pattern"] = "^" + DATETIME.pattern
     return node
 
 
@@ -77,25 +81,27 @@ def test_route_table_and_document_are_the_same():
     described = {}
     for (method, path), operation in OPERATIONS.items():
         path = re.sub(r"\{(\w+)\}", lambda m: "{tenant}" if m[1] == "tenantLocator" else "{locator}", path)
-        security = operation["security"]
-        permissions = security[0]["bearer"] if security else []
-        described[method, path] = (permissions, "requestBody" in operation)
+        described[method, path] = (operation.get("x-permissions", []), "requestBody" in operation)
     assert described == routes
 
 
 @pytest.mark.parametrize("method, path", OPERATIONS)
 def test_an_operation_is_described_completely(method, path):
     operation, item = OPERATIONS[method, path], DOCUMENT["paths"][path]
+    permissions = operation.get("x-permissions", [])
+    # what asks for no permission asks for no token, and all else for that of the document
+    assert DOCUMENT["security"] == [{"bearer": []}]
+    assert operation.get("security") == (None if permissions else [])
     parameters = [resolve(p) for p in item["parameters"] + operation.get("parameters", [])]
     in_path = [p["name"] for p in parameters if p["in"] == "path"]
     assert in_path == re.findall(r"\{(\w+)\}", path)
     assert all(p["description"] for p in parameters)
     assert operation["summary"] and operation["tags"][0] in [t["name"] for t in DOCUMENT["tags"]]
     said = re.findall(r"`([a-z-]+\.[a-z]+)`", operation["description"].partition("Permission")[2])
-    assert said == (operation["security"][0]["bearer"] if operation["security"] else [])
+    assert said == permissions
     responses = {status: resolve(r) for status, r in operation["responses"].items()}
     wanted = {"400", "405", "408", "413", "414", "431"}
-    if operation["security"]:
+    if permissions:
         wanted |= {"401", "403", "503"}
     if "webhookLocator" in in_path or "eventLocator" in in_path:
         wanted |= {"404"}
@@ -269,11 +275,12 @@ def test_answers_are_as_described(alone, receiver):
     ]:
         call(method, target, **more)
     for name, requests in (("event", failing.wait_for(3)), ("alert", alerts.wait_for(1))):
-        sent = DOCUMENT["webhooks"][name]["post"]
+        sent = resolve(DOCUMENT["webhooks"][name])["post"]
         names = {resolve(p)["name"]: resolve(p).get("required") for p in sent["parameters"]}
         schema = closed(sent["requestBody"]["content"]["application/json"]["schema"])
         for request in requests:
             assert faults(request.json(), schema, STRICT) == []
+            assert name != "alert" or request.json()["userLocator"] is None
             given = {n.lower() for n, _ in request.headers}
             assert {n for n, required in names.items() if required} <= given
             assert {n for n in given if n.startswith("webhook-")} <= set(names)
