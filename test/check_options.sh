@@ -101,6 +101,43 @@ if ! "$evhookd" --config "$work/conf" --check-config >"$work/out" 2>&1; then
 	echo "evhookd refuses the defaults of $conf"
 	exit 1
 fi
+# Each option that limits something has a row in the table of limits, with the default, and each
+# option there is one; no row comes twice.
+limits=${srcdir:-.}/doc/security.md
+awk -F ' *[|] *' '/^## / { in_it = $0 == "## The limits" }
+in_it && NF > 4 && $4 ~ /`--/ {
+	n = split($4, names, "`")
+	for (i = 2; i <= n; i += 2) {
+		value = $3
+		while (match(value, /[0-9] [0-9][0-9][0-9]/))
+			value = substr(value, 1, RSTART) substr(value, RSTART + 2)
+		unit = value
+		sub(/[^0-9].*/, "", value)
+		sub(/^[0-9]* */, "", unit)
+		unit = unit ~ /^KiB/ ? "k" : unit ~ /^MiB/ ? "M" : unit ~ /^GiB/ ? "G" : \
+		    unit ~ /^s/ ? "s" : unit ~ /^h/ ? "h" : unit ~ /^days/ ? "d" : ""
+		print names[i] "|" (value == "" ? "" : value unit)
+	}
+}' "$limits" | sort -u >"$work/from-limits"
+awk -F '|' '{ sub(/ .*/, "", $1) }
+$1 ~ /^--(max-|drain-timeout$|lease$)|-(concurrency|timeout|ttl|retention|kept|overlap)$/ { print $1 "|" $2 }' \
+	"$work/from-help" | sort >"$work/limits-wanted"
+if [ "$(grep -c . "$work/limits-wanted")" -lt 20 ]; then
+	echo "hardly any option is taken for a limit"
+	exit 1
+fi
+grep -E '^--(redis-wait|secrets-key)[|]' "$work/from-limits" >"$work/also" || true
+if ! sort -u "$work/limits-wanted" "$work/also" | diff -u "$work/from-limits" -; then
+	echo "the table of limits in $limits (-) and evhookd --help (+) differ"
+	exit 1
+fi
+twice=$(awk -F ' *[|] *' '/^## / { in_it = $0 == "## The limits" }
+in_it && NF > 4 && seen[$0]++' "$limits")
+if [ -n "$twice" ]; then
+	echo "twice in the table of limits:"
+	echo "$twice"
+	exit 1
+fi
 wide=$(awk 'length > 100' "$work/help")
 if [ -n "$wide" ]; then
 	echo "evhookd --help is wider than 100 columns:"

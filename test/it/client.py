@@ -35,8 +35,9 @@ class Response:
 class Client:
     """One connection, made again when the server closed it."""
 
-    def __init__(self, host, port, timeout=DEADLINE, headers=None):
+    def __init__(self, host, port, timeout=DEADLINE, headers=None, source=None):
         self.host, self.port, self.timeout = host, port, timeout
+        self.source = (source, 0) if source else None  # the address to connect from
         self.headers = headers or {}
         self.connection = None
 
@@ -55,8 +56,9 @@ class Client:
             path += "?" + urllib.parse.urlencode(query, doseq=True)
         if self.connection is None or self._stale():
             self.close()
-            self.connection = http.client.HTTPConnection(self.host, self.port, self.timeout)
-            self.connection.timeout = self.timeout
+            self.connection = http.client.HTTPConnection(
+                self.host, self.port, self.timeout, source_address=self.source
+            )
         try:
             self.connection.request(method, path, body, send)
             answer = self.connection.getresponse()

@@ -124,9 +124,10 @@ class Endless:
 class Reset:
     """Answers with a TCP reset."""
 
+    LINGER = struct.pack("ii", 1, 0)
+
     def behave(self, connection):
-        linger = struct.pack("ii", 1, 0)
-        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, self.LINGER)
         return False
 
 
