@@ -3,10 +3,12 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/keyvalq_struct.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 
 #include "base/mem.h"
@@ -16,12 +18,15 @@
 #include "ctl/received.h"
 
 #define LISTEN_BODY_MAX (64 * 1024 * 1024)
+#define FORWARD_FIELDS 100
 
 /* A delivery whose answer is put off. */
 struct late {
 	LIST_ENTRY(late) entry;
 	struct event *timer;
 	struct evhttp_request *request;
+	struct evbuffer *body; /* of the answer; NULL for none */
+	int status;
 	struct listener *listener;
 };
 
@@ -30,6 +35,8 @@ struct listener {
 	struct event_base *base;
 	struct evhttp *http;
 	struct signer *signer; /* NULL: signatures are not checked */
+	struct http *forward;  /* NULL: we answer by ourselves */
+	enum received_form form;
 	int64_t status;
 	int64_t delay_ms;
 	int64_t left; /* deliveries still wanted; -1 for all */
@@ -40,9 +47,12 @@ struct listener {
 };
 
 static void
-cmd_listen_answer(struct listener *listener, struct evhttp_request *request)
+cmd_listen_answer(
+    struct listener *listener, struct evhttp_request *request, int status, struct evbuffer *body)
 {
-	evhttp_send_reply(request, (int)listener->status, NULL, NULL);
+	evhttp_send_reply(request, status, NULL, body);
+	if (body != NULL)
+		evbuffer_free(body);
 	if (listener->left == 0) {
 		/* The answer is to be on its way first. */
 		struct timeval soon = {.tv_usec = 200000};
@@ -59,45 +69,90 @@ cmd_listen_ev_late(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	LIST_REMOVE(late, entry);
 	event_free(late->timer);
-	cmd_listen_answer(late->listener, late->request);
+	cmd_listen_answer(late->listener, late->request, late->status, late->body);
 	free(late);
 }
 
 static void
-cmd_listen_later(struct listener *listener, struct evhttp_request *request)
+cmd_listen_later(
+    struct listener *listener, struct evhttp_request *request, int status, struct evbuffer *body)
 {
 	struct timeval tv = {
 	    .tv_sec = listener->delay_ms / 1000, .tv_usec = listener->delay_ms % 1000 * 1000};
 	struct late *late = xcalloc(1, sizeof *late);
 
 	late->request = request;
+	late->status = status;
+	late->body = body;
 	late->listener = listener;
 	late->timer = evtimer_new(listener->base, cmd_listen_ev_late, late);
 	LIST_INSERT_HEAD(&listener->late, late, entry);
 	evtimer_add(late->timer, &tv);
 }
 
+/* Sends it on as it came, and waits: the status that it is answered with, and *body; 502 and a line
+ * when there is no answer. */
+static int
+cmd_listen_forward(
+    struct listener *listener, struct evhttp_request *request, struct evbuffer **body)
+{
+	static const char *const own[] = {
+	    "host", "connection", "content-length", "transfer-encoding", "user-agent", "expect"};
+	struct evbuffer *input = evhttp_request_get_input_buffer(request);
+	size_t len = evbuffer_get_length(input), n = 0;
+	struct http_field fields[FORWARD_FIELDS + 1] = {{NULL, NULL}};
+	struct http_request on = {.method = "POST", .fields = fields, .body_len = len};
+	struct http_answer answer;
+	struct evkeyval *header;
+	char *why;
+	int status = 502;
+
+	on.body = len > 0 ? (const char *)evbuffer_pullup(input, -1) : "";
+	TAILQ_FOREACH(header, evhttp_request_get_input_headers(request), next)
+	{
+		bool ours = n == FORWARD_FIELDS;
+
+		for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+			ours = ours || strcasecmp(header->key, own[i]) == 0;
+		if (!ours)
+			fields[n++] = (struct http_field){header->key, header->value};
+	}
+	if (http_ask(listener->forward, &on, &answer, &why) == 0) {
+		status = answer.status;
+		*body = evbuffer_new();
+		evbuffer_add(*body, answer.body.data, answer.body.len);
+	} else {
+		fprintf(stderr, "not sent on: %s\n", why);
+		free(why);
+	}
+	http_answer_clear(&answer);
+	return status;
+}
+
 static void
 cmd_listen_on_request(struct evhttp_request *request, void *arg)
 {
 	struct listener *listener = arg;
+	struct evbuffer *body = NULL;
+	int status = (int)listener->status;
 
 	if (listener->left == 0) {
 		/* One more than was wanted: not taken, so that it is not lost either. */
 		evhttp_send_reply(request, 503, NULL, NULL);
 		return;
 	}
-	if (received_print(request, listener->signer, (int)listener->status,
-		ctl_is(listener->ctl, "json")) != 0)
+	if (listener->forward != NULL)
+		status = cmd_listen_forward(listener, request, &body);
+	if (received_print(request, listener->signer, status, listener->form) != 0)
 		listener->wrong++;
 	if (fflush(stdout) != 0)
 		event_base_loopexit(listener->base, NULL);
 	if (listener->left > 0)
 		listener->left--;
 	if (listener->delay_ms > 0)
-		cmd_listen_later(listener, request);
+		cmd_listen_later(listener, request, status, body);
 	else
-		cmd_listen_answer(listener, request);
+		cmd_listen_answer(listener, request, status, body);
 }
 
 static void
@@ -247,12 +302,38 @@ cmd_listen_say(const struct listener *listener)
 }
 
 static int
+cmd_listen_open_forward(struct listener *listener, const char *url)
+{
+	int64_t timeout_ms;
+	int code = ctl_time(listener->ctl, "timeout", &timeout_ms);
+	char *why;
+
+	if (code != CTL_OK)
+		return code;
+	listener->forward = http_new(url, ctl_get(listener->ctl, "ca-file"), timeout_ms, &why);
+	if (listener->forward != NULL)
+		return CTL_OK;
+	code = ctl_fail(CTL_USAGE, "--forward-to %s: %s", url, why);
+	free(why);
+	return code;
+}
+
+static int
 cmd_listen_options(struct listener *listener)
 {
 	struct ctl *ctl = listener->ctl;
 	const char *file = ctl_get(ctl, "secret-file");
+	size_t at = 0;
 	int code = ctl_int(ctl, "status", 200, 599, &listener->status);
 
+	listener->form = ctl_is(ctl, "json")      ? RECEIVED_JSON
+			 : ctl_is(ctl, "headers") ? RECEIVED_HEADERS
+						  : RECEIVED_TEXT;
+	if (code == CTL_OK && ctl_get(ctl, "forward-to") != NULL &&
+	    ctl_next(ctl, "status", &at) != NULL)
+		code = ctl_fail(CTL_USAGE, "--forward-to answers by itself: no --status");
+	if (code == CTL_OK && ctl_get(ctl, "forward-to") != NULL)
+		code = cmd_listen_open_forward(listener, ctl_get(ctl, "forward-to"));
 	if (code == CTL_OK)
 		code = ctl_time(ctl, "delay", &listener->delay_ms);
 	if (code == CTL_OK)
@@ -280,8 +361,11 @@ cmd_listen_free(struct listener *listener)
 	while ((late = LIST_FIRST(&listener->late)) != NULL) {
 		LIST_REMOVE(late, entry);
 		event_free(late->timer);
+		if (late->body != NULL)
+			evbuffer_free(late->body);
 		free(late);
 	}
+	http_free(listener->forward);
 	evhttp_free(listener->http);
 	event_base_free(listener->base);
 	signer_free(listener->signer);

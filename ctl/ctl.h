@@ -58,6 +58,8 @@ struct ctl {
 	size_t nargs;
 	struct ctl_value *values; /* in the order given */
 	size_t nvalues;
+	struct ctl_value *profile; /* what --profile names; texts owned */
+	size_t nprofile;
 	const char
 	    *about; /* what a refusal is about, when several are named; else NULL; borrowed */
 	struct http *http; /* to the API; NULL until first needed */
@@ -70,6 +72,11 @@ int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 
 /* --- options.c --- */
 
+/* The option of that name, n bytes; NULL when there is none. */
+const struct ctl_option *ctl_find_option(const char *name, size_t n);
+/* The placeholder of an argument, by its place from 0, or the last when that repeats: its length.
+ */
+size_t ctl_placeholder(const struct ctl_command *command, size_t place, const char **name);
 /* Whether the command takes that option. */
 bool ctl_takes(const struct ctl_command *command, const char *option);
 /* Whether the word is the first of the command's two. */
@@ -79,7 +86,7 @@ int ctl_parse(struct ctl *ctl, int argc, char **argv);
 /* The command that the first words name, and how many they are; NULL when there is none. */
 const struct ctl_command *ctl_find_command(const char *const *words, size_t n, size_t *used);
 void ctl_clear(struct ctl *ctl);
-/* What was given last, else the environment's, else the default, else NULL. */
+/* What was given last, else the profile's, else the environment's, else the default, else NULL. */
 const char *ctl_get(const struct ctl *ctl, const char *name);
 /* The next value of a repeatable option; *at begins with 0.  NULL at the end. */
 const char *ctl_next(const struct ctl *ctl, const char *name, size_t *at);
@@ -130,6 +137,7 @@ int cmd_keys(struct ctl *ctl);
 int cmd_purge(struct ctl *ctl);
 int cmd_fsck(struct ctl *ctl);
 int cmd_config(struct ctl *ctl);
+int cmd_complete(struct ctl *ctl);
 int cmd_tenants(struct ctl *ctl);
 int cmd_top(struct ctl *ctl);
 int cmd_ready(struct ctl *ctl);

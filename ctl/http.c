@@ -272,7 +272,7 @@ http_build(struct http *http, const struct http_request *from)
 	for (const struct http_field *f = from->fields; f != NULL && f->name != NULL; f++)
 		if (f->value != NULL)
 			bad |= evhttp_add_header(fields, f->name, f->value);
-	if (from->body != NULL)
+	if (from->body != NULL && evhttp_find_header(fields, "Content-Type") == NULL)
 		bad |= evhttp_add_header(fields, "Content-Type", "application/json");
 	/* evhttp would leave it out for PATCH and DELETE. */
 	if (strcmp(from->method, "GET") != 0) {
@@ -465,8 +465,12 @@ http_ask(
 
 	*answer = (struct http_answer){0};
 	http->answer = answer;
-	buf_adds(&target, http->prefix);
-	buf_adds(&target, request->target);
+	if (request->target == NULL) {
+		buf_adds(&target, http->url.target);
+	} else {
+		buf_adds(&target, http->prefix);
+		buf_adds(&target, request->target);
+	}
 	if (http->conn != NULL && clock_mono_ms() - http->used_ms < HTTP_KEEP_MS &&
 	    (built = http_build(http, request)) != NULL)
 		http_exchange(http, built, request->method, buf_str(&target), end_ms);

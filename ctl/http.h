@@ -20,8 +20,9 @@ struct http_field {
 
 struct http_request {
 	const char *method; /* GET, POST, PATCH or DELETE */
-	const char *target; /* below the URL's own path; begins with a slash, is encoded already */
-	const char *body;   /* NULL for none; JSON */
+	const char *target; /* below the URL's own path; begins with a slash, is encoded already;
+			       NULL: the URL's own */
+	const char *body;   /* NULL for none; JSON, unless fields have another Content-Type */
 	size_t body_len;
 	const struct http_field *fields; /* ends with a NULL name; NULL for none */
 };

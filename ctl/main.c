@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "ctl/ctl.h"
 #include "ctl/http.h"
+#include "ctl/profile.h"
 
 void
 ctl_clear(struct ctl *ctl)
@@ -27,6 +28,11 @@ ctl_clear(struct ctl *ctl)
 			mem_wipe(hidden, strlen(hidden));
 		free(hidden);
 	}
+	for (size_t i = 0; i < ctl->nprofile; i++) {
+		mem_wipe(ctl->profile[i].hidden, strlen(ctl->profile[i].hidden));
+		free(ctl->profile[i].hidden);
+	}
+	free(ctl->profile);
 	free(ctl->values);
 	free(ctl->words);
 }
@@ -34,8 +40,11 @@ ctl_clear(struct ctl *ctl)
 static int
 main_run(struct ctl *ctl)
 {
-	if (!ctl_is(ctl, "help"))
-		return ctl->command->run(ctl);
+	if (!ctl_is(ctl, "help")) {
+		int code = ctl->command->run != cmd_complete ? profile_load(ctl) : CTL_OK;
+
+		return code == CTL_OK ? ctl->command->run(ctl) : code;
+	}
 	if (ctl->command == NULL)
 		help_all(stdout, ctl->nargs > 0 ? ctl->args[0] : NULL);
 	else

@@ -40,7 +40,7 @@ ctl_takes(const struct ctl_command *command, const char *option)
 	return ctl_has_word(ctl_common, option) || ctl_has_word(command->options, option);
 }
 
-static const struct ctl_option *
+const struct ctl_option *
 ctl_find_option(const char *name, size_t n)
 {
 	for (const struct ctl_option *option = ctl_options; option->name != NULL; option++)
@@ -109,8 +109,7 @@ ctl_find_command(const char *const *words, size_t n, size_t *used)
 	return NULL;
 }
 
-/* The placeholder of an argument: the one of that place, or the last when that repeats. */
-static size_t
+size_t
 ctl_placeholder(const struct ctl_command *command, size_t place, const char **name)
 {
 	const char *at = command->args;
@@ -260,11 +259,16 @@ const char *
 ctl_get(const struct ctl *ctl, const char *name)
 {
 	const struct ctl_option *option = ctl_find_option(name, strlen(name));
-	const char *found = NULL, *text;
+	const char *given = NULL, *found = NULL, *text;
 	size_t at = 0;
 
 	while ((text = ctl_next(ctl, name, &at)) != NULL)
-		found = text;
+		given = text;
+	for (size_t i = 0; i < ctl->nprofile && given == NULL; i++)
+		if (ctl->profile[i].option == option)
+			found = ctl->profile[i].text;
+	if (given != NULL)
+		found = given;
 	if (found == NULL && option->env != NULL)
 		found = getenv(option->env);
 	return found != NULL ? found : option->deflt;

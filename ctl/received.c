@@ -108,7 +108,7 @@ received_print_json(struct evhttp_request *request, const char *verdict, int sta
 
 static void
 received_print_text(struct evhttp_request *request, const char *verdict, int status,
-    const struct json *root, const char *body, size_t len, const char *date)
+    const struct json *root, const char *body, size_t len, const char *date, bool all)
 {
 	/* What every delivery has and the first line says, or what no reader asks for. */
 	static const char *const plain[] = {"host", "content-type", "content-length", "user-agent",
@@ -133,7 +133,7 @@ received_print_text(struct evhttp_request *request, const char *verdict, int sta
 		bool known = false;
 
 		for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-			known = known || strcasecmp(header->key, plain[i]) == 0;
+			known = known || (!all && strcasecmp(header->key, plain[i]) == 0);
 		if (known)
 			continue;
 		buf_reset(&line);
@@ -155,7 +155,8 @@ received_print_text(struct evhttp_request *request, const char *verdict, int sta
 }
 
 int
-received_print(struct evhttp_request *request, struct signer *signer, int status, bool json)
+received_print(
+    struct evhttp_request *request, struct signer *signer, int status, enum received_form form)
 {
 	struct evbuffer *input = evhttp_request_get_input_buffer(request);
 	size_t len = evbuffer_get_length(input);
@@ -168,10 +169,11 @@ received_print(struct evhttp_request *request, struct signer *signer, int status
 	datetime_format(date, clock_wall_ms());
 	if (json_parse(&doc, body, len, SIZE_MAX, &error) != 0)
 		json_doc_clear(&doc);
-	if (json)
+	if (form == RECEIVED_JSON)
 		received_print_json(request, verdict, status, doc.root, body, len, date);
 	else
-		received_print_text(request, verdict, status, doc.root, body, len, date);
+		received_print_text(
+		    request, verdict, status, doc.root, body, len, date, form == RECEIVED_HEADERS);
 	json_doc_clear(&doc);
 	return signer == NULL || strcmp(verdict, "ok") == 0 ? 0 : -1;
 }

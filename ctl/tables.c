@@ -2,11 +2,12 @@
  */
 #include "ctl/ctl.h"
 
-const char ctl_common[] = "url tenant token-file ca-file timeout json help";
+const char ctl_common[] = "profile url tenant token-file ca-file timeout json help";
 
 /* clang-format off */
 const struct ctl_option ctl_options[] = {
 	/* common */
+	{"profile", "NAME", "EVHOOKCTL_PROFILE", NULL, "options under that name in ~/.config/evhookctl/profiles", false},
 	{"url", "URL", "EVHOOKCTL_URL", "http://127.0.0.1:8080", "where the API is", false},
 	{"tenant", "UUID", "EVHOOKCTL_TENANT", NULL, "the tenant", false},
 	{"token-file", "FILE", "EVHOOKCTL_TOKEN_FILE", NULL, "holds the bearer token (else $EVHOOKCTL_TOKEN)", false},
@@ -57,6 +58,8 @@ const struct ctl_option ctl_options[] = {
 	/* listen */
 	{"listen", "ADDR:PORT", NULL, "127.0.0.1:0", "where to listen", false},
 	{"status", "N", NULL, "200", "what to answer", false},
+	{"forward-to", "URL", NULL, NULL, "sends deliveries on, and answers as that does", false},
+	{"headers", NULL, NULL, NULL, "shows all headers", false},
 	{"delay", "TIME", NULL, "0", "before answering", false},
 	{"register", NULL, NULL, NULL, "makes a signed webhook for it and deletes that at the end", false},
 	/* token */
@@ -119,7 +122,7 @@ const struct ctl_command ctl_commands[] = {
 	{"attempts", "WEBHOOK", "outcome event offset count all", "lists attempts, newest first", 1, 1,
 	    cmd_attempts},
 	{"why", "EVENT", "redis redis-password-file", "what happened to an event, webhook by webhook", 1, 1, cmd_why},
-	{"listen", "", "listen status delay secret-file register event-type count",
+	{"listen", "", "listen status forward-to headers delay secret-file register event-type count",
 	    "receives, verifies and prints deliveries", 0, 0, cmd_listen},
 	{"token", "", "key-file tenants permissions subject issuer audience ttl",
 	    "makes a bearer token (HS256)", 0, 0, cmd_token},
@@ -135,6 +138,7 @@ const struct ctl_command ctl_commands[] = {
 	    0, 0, cmd_ready},
 	{"help", "[COMMAND]", "", "says what there is, or what a command takes", 0, 2, help_words},
 	{"version", "", "", "says the version", 0, 0, help_version},
+	{"complete", "WORD...", "", "says what the last word may become, for completion", 1, 1000, cmd_complete},
 	{"commands", "", "", "lists the commands and their options, for completion", 0, 0,
 	    help_commands},
 	{NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -15,9 +15,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # A line a command: "webhooks get" and its own options, "=" behind those with a value.
-common='url=|tenant=|token-file=|ca-file=|timeout=|json|help'
-"$evhookctl" commands | sed -E "s/ --($common)( |\$)/ /g; s/ --($common)( |\$)/ /g" |
-	sed -E "s/ --($common)( |\$)/ /g; s/ +/ /g; s/ \$//" >"$work/commands"
+common='profile=|url=|tenant=|token-file=|ca-file=|timeout=|json|help'
+"$evhookctl" commands | sed -E ":again
+	s/ --($common)( |\$)/ /
+	t again
+	s/ +/ /g
+	s/ \$//" >"$work/commands"
 awk '/^\.Sh / { in_commands = $2 == "COMMANDS" }
 function flush() {
 	if (line != "")

@@ -5,12 +5,15 @@ import os
 import pathlib
 import pty
 import re
+import shutil
 import signal
 import subprocess
 
+import pytest
+
 from api import UNKNOWN
 from client import DEADLINE
-from ctl import CONFLICT, DENIED, FAILED, MISSING, OK, UNAVAILABLE, USAGE, program, rows
+from ctl import CONFLICT, DENIED, FAILED, MISSING, OK, UNAVAILABLE, USAGE, Ctl, program, rows
 from harness import TOP, PortLock, child_environment, until
 from receivers import Answer, Close
 
@@ -337,24 +340,96 @@ def test_output_goes_nowhere_when_it_is_closed(ctl, tenant):
     assert len(tenant.events()["events"]) == 2
 
 
-def test_completion_knows_commands_options_and_values():
+def bash(*words):
+    """How bash completes the last word."""
     script = TOP / "doc" / "completion" / "evhookctl"
+    command = f"source {script}; COMP_WORDS=({program()} {' '.join(words) or chr(34) * 2}); "
+    command += f"COMP_CWORD={len(words) or 1}; _evhookctl; printf '%s\\n' ${{COMPREPLY[@]}}"
+    return ["bash", "-c", command]
+
+
+def zsh(*words):
+    """The parts of zsh that show what would be offered stand in for its editor."""
+    script = TOP / "doc" / "completion" / "_evhookctl"
+    command = "_describe() { print -l -- ${${(P)3}%%:*} }; _files() { }; "
+    quoted = " ".join(words) or "''"
+    command += f"words=({program()} {quoted}); CURRENT=$#words; source {script}"
+    return ["zsh", "-f", "-c", command]
+
+
+def fish(*words):
+    script = TOP / "doc" / "completion" / "evhookctl.fish"
+    line = " ".join(words) or ""
+    command = f"function __fish_complete_path; end; source {script}; "
+    command += f"complete -C 'evhookctl {line}' | string replace -r '\\t.*' ''"
+    return ["fish", "--no-config", "-c", command]
+
+
+@pytest.mark.parametrize("shell", [bash, zsh, fish])
+def test_completion_knows_commands_options_values_and_locators(shell, ctl, tenant):
+    if not shutil.which(shell.__name__):
+        pytest.skip(f"no {shell.__name__}")
+    path = f"{pathlib.Path(program()).parent}:{os.environ['PATH']}"
 
     def complete(*words):
-        command = f"source {script}; COMP_WORDS=({program()} {' '.join(words) or chr(34) * 2}); "
-        command += f"COMP_CWORD={len(words) or 1}; _evhookctl; printf '%s\\n' ${{COMPREPLY[@]}}"
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+        env = child_environment({**ctl.env, "PATH": path})
+        done = subprocess.run(shell(*words), capture_output=True, text=True, env=env)
         assert done.stderr == ""
-        return done.stdout.split()
+        return sorted(done.stdout.split())
 
     assert {"webhooks", "events", "why", "top"} <= set(complete())
     assert complete("web") == ["webhooks"]
     assert complete("webhooks", "un") == ["unsuspend"]
     assert complete("webhooks", "list", "--ext") == ["--extended"]
     assert complete("webhooks", "create", "--divert", "t") == ["true"]
-    assert complete("webhooks", "create", "--divert", "=") == ["true", "false"]
-    assert complete("webhooks", "create", "--divert", "=", "f") == ["false"]
     assert complete("--json", "--tenant", UNKNOWN, "webhooks", "un") == ["unsuspend"]
-    assert complete("--tenant", "=", UNKNOWN, "webhooks", "list", "--ext") == ["--extended"]
     assert complete("--ten") == ["--tenant"] and complete("--ext") == []
     assert complete("--tenant", "web") == [] and complete("webhooks", "--name", "un") == []
+    assert complete("help", "webhooks", "un") == ["unsuspend"]
+    made = [tenant.create("http://127.0.0.1:9/", enabled=False)["locator"] for _ in range(2)]
+    event = tenant.publish()["locator"]
+    assert complete("webhooks", "delete", made[0], "''") == sorted(made)
+    assert complete("attempts", made[1][:-1]) == [w for w in made if w[:-1] == made[1][:-1]]
+    assert complete("why", event[:12]) == [event]
+    if shell is not bash:
+        assert complete("webhooks", "create", "--divert=t") == ["--divert=true"]
+        return
+    assert complete("webhooks", "create", "--divert", "=") == ["false", "true"]
+    assert complete("webhooks", "create", "--divert", "=", "f") == ["false"]
+    assert complete("--tenant", "=", UNKNOWN, "webhooks", "list", "--ext") == ["--extended"]
+
+
+def test_completion_is_silent_without_a_server(tmp_path):
+    """A profile's options count, too."""
+    (tmp_path / "evhookctl").mkdir()
+    (tmp_path / "evhookctl" / "profiles").write_text("[one]\n[other]\n")
+    ctl = Ctl("http://127.0.0.1:1", XDG_CONFIG_HOME=str(tmp_path))
+    assert ctl.run("complete", "--", "--profile", "") == "one\nother\n"
+    ctl.env["EVHOOKCTL_TENANT"] = "6f1f2b5e-7a0c-4a53-9c39-0f2f5d3e8a11"
+    process = ctl.start("complete", "--", "webhooks", "get", "")
+    assert process.communicate(timeout=DEADLINE)[0] == "" and process.returncode == OK
+
+
+def test_a_profile_stands_between_the_command_line_and_the_environment(server, tenant, tmp_path):
+    (tmp_path / "evhookctl").mkdir()
+    file = tmp_path / "evhookctl" / "profiles"
+    file.write_text(
+        f"# mine\n[here]\nurl = http://{server.host}:{server.port}\ntenant={tenant.locator}\n"
+        "[there]\nurl = http://127.0.0.1:1\n"
+    )
+    webhook = tenant.create("http://127.0.0.1:9/", enabled=False)["locator"]
+    ctl = Ctl("http://127.0.0.1:1", XDG_CONFIG_HOME=str(tmp_path))
+    listed = ctl.json("webhooks", "list", "--profile", "here")
+    assert [w["locator"] for w in listed] == [webhook]
+    assert ctl.json("webhooks", "list", env={"EVHOOKCTL_PROFILE": "here"}) == listed
+    url = ("--url", "http://127.0.0.1:1")
+    ctl.run("webhooks", "list", "--profile", "here", *url, code=UNAVAILABLE)
+    ctl.run("webhooks", "list", "--profile", "nowhere", code=USAGE)
+    assert f"{file} has no profile [nowhere]" in ctl.said
+    for line, fault in (("nonsense = 1", "there is no option nonsense"), ("x", 'is not "name')):
+        file.write_text(f"[here]\n{line}\n")
+        ctl.run("webhooks", "list", "--profile", "here", code=USAGE)
+        assert f"{file}:2: {fault}" in ctl.said
+    file.unlink()
+    ctl.run("webhooks", "list", "--profile", "here", code=USAGE)
+    assert "No such file" in ctl.said

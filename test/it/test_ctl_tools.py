@@ -11,7 +11,7 @@ import uuid
 from api import UNKNOWN, Keys, Tenant
 from client import DEADLINE
 from ctl import FAILED, OK, UNAVAILABLE, USAGE, Ctl, rows
-from harness import TROUBLE, until
+from harness import TROUBLE, PortLock, until
 from receivers import Answer
 
 
@@ -123,6 +123,38 @@ def test_listen_ends_cleanly_when_interrupted_with_answers_owed(ctl, tenant):
     ctl.run("listen", "--listen", "127.0.0.1:99999", code=USAGE)
 
 
+def test_listen_sends_on_and_answers_as_that_does(ctl, tenant, receiver):
+    sink = receiver(Answer(503, body=b"not now"), default=Answer(200))
+    target = sink.url("/hook?a=1")
+    options = ("--register", "--forward-to", target, "--headers", "--count", 2)
+    with ctl.start("listen", *options) as listen:
+        listen.stderr.readline()
+        webhook = listen.stderr.readline().split("webhook ")[1].split(",")[0]
+        events = [tenant.publish("a", {"n": 1.50}) for _ in range(2)]
+        assert listen.wait(DEADLINE) == OK
+        text = listen.stdout.read()
+    sent = sink.wait_for(2)
+    assert {r.json()["locator"] for r in sent} == {e["locator"] for e in events}
+    assert sent[0].target == "/hook?a=1" and sent[0].header("webhook-signature").startswith("v1,")
+    assert sent[0].header("content-type") == "application/json"
+    assert "signature ok  answered 503" in text and "signature ok  answered 200" in text
+    assert re.search("^  webhook-signature: v1,", text, re.M) and "  Host: 127.0.0.1" in text
+    assert webhook not in [w["locator"] for w in tenant.list()["items"]]
+    ctl.run("listen", "--forward-to", target, "--status", 200, code=USAGE)
+    ctl.run("listen", "--forward-to", "nonsense", code=USAGE)
+
+
+def test_listen_answers_502_where_nothing_takes_it(ctl, tenant):
+    gone = PortLock()
+    with ctl.start("listen", "--forward-to", f"http://127.0.0.1:{gone.port}/", "--count", 1) as one:
+        tenant.create(one.stderr.readline().split()[-1])
+        tenant.publish()
+        assert one.wait(DEADLINE) == OK
+        assert "answered 502" in one.stdout.read()
+        assert "not sent on: " in (said := one.stderr.read()) and "Connection refused" in said
+    gone.close()
+
+
 def unpack(part):
     return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
@@ -144,6 +176,9 @@ def test_a_token_is_a_jwt_signed_with_the_key(ctl, tenant, tmp_path):
         "permissions": ["events.write", "webhooks.*"],
     }
     assert ctl.json("token", *options, "--tenants", "any")["token"].count(".") == 2
+    (tmp_path / "key").write_bytes(long := bytes(range(11, 200)))
+    head, claims, mac = ctl.run("token", *options).strip().split(".")
+    assert unpack(mac) == hmac.new(long, f"{head}.{claims}".encode(), hashlib.sha256).digest()
     (tmp_path / "key").write_bytes(b"short")
     ctl.run("token", *options, code=FAILED)
     (tmp_path / "key").write_bytes(b"-----BEGIN PUBLIC KEY-----\n" + b"x" * 40)

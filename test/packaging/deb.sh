@@ -84,7 +84,8 @@ list_files "$root/build/installed"
 for file in usr/sbin/evhookd usr/bin/evhookctl lib/systemd/system/evhookd.service \
 	lib/systemd/system/evhookd@.service lib/systemd/system/evhookd.target usr/lib/sysusers.d/evhookd.conf usr/lib/tmpfiles.d/evhookd.conf \
 	etc/evhookd/evhookd.conf usr/share/man/man8/evhookd.8.gz usr/share/man/man1/evhookctl.1.gz \
-	usr/share/bash-completion/completions/evhookctl usr/share/doc/evhookd/delivery.md.gz \
+	usr/share/bash-completion/completions/evhookctl usr/share/zsh/vendor-completions/_evhookctl \
+	usr/share/fish/vendor_completions.d/evhookctl.fish usr/share/doc/evhookd/delivery.md.gz \
 	usr/share/doc/evhookd/examples/prometheus/alerts.yml; do
 	[ -f "$root/$file" ] || fail "no $file"
 done
