@@ -101,6 +101,19 @@ stream_has_more(const struct stream *stream)
 }
 
 bool
+stream_has_data(const struct stream *stream)
+{
+	return stream->ssl != NULL && SSL_pending(stream->ssl) > 0;
+}
+
+bool
+stream_has_part(const struct stream *stream)
+{
+	return stream_has_more(stream) && !stream_has_data(stream) &&
+	       SSL_is_init_finished(stream->ssl);
+}
+
+bool
 stream_was_reset(const struct stream *stream)
 {
 	struct tcp_info info = {0};

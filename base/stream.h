@@ -26,6 +26,10 @@ int stream_shake_hands(struct stream *stream);
 
 /* Whether there is more to be read that no event will tell of. */
 bool stream_has_more(const struct stream *stream);
+/* Of that: whether it can be read now ... */
+bool stream_has_data(const struct stream *stream);
+/* ... or is the beginning of a TLS record, behind the handshake. */
+bool stream_has_part(const struct stream *stream);
 
 /* After a reset TCP is in another state than after an end of stream. */
 bool stream_was_reset(const struct stream *stream);

@@ -222,6 +222,18 @@ http_lost(struct http_conn *conn)
 	http_conn_free(conn);
 }
 
+/* A record of which only the beginning is here is the beginning of a request, and has as long. */
+static void
+http_note_record(struct http_conn *conn)
+{
+	bool begun = wire_is_within(&conn->wire) || stream_has_part(&conn->stream);
+
+	if (begun && (conn->state == HTTP_FRESH || conn->state == HTTP_IDLE))
+		http_enter(conn, HTTP_READING);
+	else if (!begun && conn->state == HTTP_READING)
+		http_enter(conn, HTTP_IDLE);
+}
+
 static void
 http_read(struct http_conn *conn)
 {
@@ -242,8 +254,10 @@ http_read(struct http_conn *conn)
 		if (http_input_secret)
 			mem_wipe(http_input, (size_t)n);
 	} while (http_is_reading(conn) && stream_has_more(&conn->stream));
-	if (http_is_reading(conn))
+	if (http_is_reading(conn)) {
+		http_note_record(conn);
 		http_watch(conn, conn->stream.wants_write ? EV_READ | EV_WRITE : EV_READ);
+	}
 	if (conn->http->draining) /* it may have been passed over for what was read now */
 		event_active(&conn->http->sweep, 0, 0);
 }
@@ -303,7 +317,7 @@ http_conn_is_quiet(const struct http_conn *conn)
 {
 	int waiting;
 
-	return conn->in.len == 0 && !stream_has_more(&conn->stream) &&
+	return conn->in.len == 0 && !stream_has_data(&conn->stream) &&
 	       (ioctl(conn->stream.fd, FIONREAD, &waiting) != 0 || waiting == 0);
 }
 

@@ -52,7 +52,8 @@ struct http_conn {
 	enum http_then then;
 	struct client *client; /* or NULL */
 	struct call call;      /* CALLED: the request that the handler has */
-	bool headless;         /* READING: the head is not whole; in http->headless */
+	bool headless;         /* READING: no head, or one whose body nobody wants; in
+				  http->headless */
 	TAILQ_ENTRY(http_conn) headless_link;
 	bool extra; /* beyond the places; in http->extras */
 	TAILQ_ENTRY(http_conn) extra_link;
@@ -86,7 +87,7 @@ struct http {
 /* http.c: all changes of a connection's state are made here. */
 void http_enter(struct http_conn *conn, enum http_state state);
 
-/* A connection's head is whole, or its request is over. */
+/* A connection's head is whole and its body wanted, or its request is over. */
 void http_has_head(struct http_conn *conn);
 /* Something is due then. */
 void http_expect(struct http *http, int64_t due_ms);

@@ -1,8 +1,8 @@
 /*
  * Who has a place.  When all are taken, the connection that has been idle for longest, or has not
- * shown a whole head for longest, goes for the new one.  Where nobody can go, and for a client that
- * has as many as it may, there are a few places more: for those who ask how we are, and nothing
- * else.
+ * shown a whole head for longest (or not the rest of a request whose body nobody wants), goes for
+ * the new one.  Where nobody can go, and for a client that has as many as it may, there are a few
+ * places more: for those who ask how we are, and nothing else.
  */
 #include <unistd.h>
 

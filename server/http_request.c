@@ -74,8 +74,9 @@ http_request_head(struct http_conn *conn)
 	call->close = close;
 	http->stats.calls--; /* until it is whole */
 	conn->judged = true;
-	http_has_head(conn);
-	if (!call->route->takes_body)
+	if (call->route->takes_body)
+		http_has_head(conn);
+	else /* nobody wants it, so that waiting for it is worth no place */
 		wire_skip(&conn->wire);
 }
 

@@ -18,6 +18,8 @@ START = {
     "half a line": "GET /",
     "half a head": head("GET", "/healthz")[:-2],
     "a request": head("GET", "/healthz"),
+    "a probe with a body": head("GET", "/healthz", "Content-Length: 100"),
+    "a list with a body": head("GET", TENANT.webhooks_path + "/list", "Content-Length: 100"),
     "a refused body": head("POST", "/nothing", "Content-Length: 100"),
 }
 
@@ -49,6 +51,7 @@ def begin(stack, server, start, n):
 @pytest.mark.parametrize("start", START)
 def test_when_all_places_are_taken_the_longest_idle_goes(alone, start):
     server = alone(max_connections=10, max_connections_per_client=0)
+    until(lambda: metric(server, "evhookd_http_connections") == 0, "it is empty")
     with contextlib.ExitStack() as stack:
         raws = begin(stack, server, start, 10)
         until(lambda: metric(server, "evhookd_http_connections") == 10, "it is full")

@@ -19,8 +19,10 @@ from api import Tenant, expect
 from client import DEADLINE, Client, Raw, Response, head
 from failing import until_outcomes
 from harness import run, until
+from load import metric
 from receivers import Answer
 
+HALF_A_RECORD = b"\x17\x03\x03\x10"  # the beginning of one with data
 ANSWER_404 = b"HTTP/1.1 404"
 
 
@@ -252,20 +254,30 @@ def test_the_close_is_announced(tls, tls_server):
         assert data.startswith(b"HTTP/1.1 200")
 
 
-@pytest.mark.parametrize("stage", ["nothing", "half a hello", "no request"])
+def half_a_hello(tls):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    hello = tls.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with pytest.raises(ssl.SSLWantReadError):
+        hello.do_handshake()
+    return outgoing.read()[:100]
+
+
+@pytest.mark.parametrize("stage", ["nothing", "half a hello", "no request", "half a record"])
 def test_a_slow_handshake_is_cut_off(tls, tls_server, stage):
     server = tls_server(request_timeout="1s")
     begin = time.monotonic()
-    if stage == "no request":
+    if stage in ("no request", "half a record"):
         sock = tls.connect(server)
     else:
         sock = socket.create_connection((server.host, server.port), DEADLINE)
     if stage == "half a hello":
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        hello = tls.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
-        with pytest.raises(ssl.SSLWantReadError):
-            hello.do_handshake()
-        sock.sendall(outgoing.read()[:100])
+        sock.sendall(half_a_hello(tls))
+    if stage == "half a record":
+        sock.sendall(head("GET", "/healthz").encode())
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        os.write(sock.fileno(), HALF_A_RECORD)
+        while data := sock.recv(65536):
+            assert data.startswith(b"HTTP/1.1 408 ")
     try:
         assert sock.recv(1) == b""
     except ConnectionResetError:
@@ -280,6 +292,65 @@ def test_a_handshake_that_stops_does_not_hold_up_the_end(tls, tls_server):
         begin = time.monotonic()
         server.stop()
         assert time.monotonic() - begin < 30
+
+
+def test_half_a_record_does_not_hold_up_the_end(tls, tls_server):
+    server = tls_server(drain_timeout="60s", request_timeout="1s")
+    with tls.raw(server) as raw:
+        raw.send(head("GET", "/healthz"))
+        assert raw.read_response().status == 200
+        os.write(raw.socket.fileno(), HALF_A_RECORD)
+        server.stop()
+
+
+def test_a_request_in_two_pieces_of_a_record_is_answered_at_the_end(tls, tls_server):
+    """It began before the end did, though nothing of it can be read yet."""
+    server = tls_server()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = tls.context().wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with socket.create_connection((server.host, server.port), DEADLINE) as sock:
+
+        def do(step, *args):
+            while True:
+                try:
+                    return step(*args)
+                except ssl.SSLWantReadError:
+                    sock.sendall(outgoing.read())
+                    incoming.write(sock.recv(65536))
+
+        do(client.do_handshake)
+        for apart in False, True:
+            client.write(head("GET", "/healthz").encode())
+            record = outgoing.read()
+            sock.sendall(record[:9])
+            if apart:
+                until(lambda: metric(server, 'evhookd_http_connections{state="reading"}') == 1, "")
+                server.terminate()
+                until(lambda: server.log_lines("msg=draining"), "it drains")
+            sock.sendall(record[9:])
+            assert do(client.read, 65536).startswith(b"HTTP/1.1 200 ")
+        assert server.wait_exit() == 0
+
+
+@pytest.mark.parametrize("stage", ["half a hello", "half a record"])
+def test_half_a_record_is_nothing_that_keeps_a_place(tls, tls_server, stage):
+    server = tls_server(max_connections=10, max_connections_per_client=0)
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            if stage == "half a hello":
+                sock = stack.enter_context(
+                    socket.create_connection((server.host, server.port), DEADLINE)
+                )
+                sock.sendall(half_a_hello(tls))
+                continue
+            raw = stack.enter_context(tls.raw(server))
+            raw.send(head("GET", "/healthz"))
+            assert raw.read_response().status == 200
+            os.write(raw.socket.fileno(), HALF_A_RECORD)
+        new = stack.enter_context(tls.raw(server))
+        for _ in range(3):
+            new.send(head("GET", Tenant(None).webhooks_path + "/list"))
+            assert new.read_response().status == 200
 
 
 def test_sighup_takes_a_new_certificate_and_keeps_the_old_one_when_it_is_bad(tls, tls_server):
