@@ -224,9 +224,10 @@ claimer_take(struct claim *claim, const struct claim_result *result)
 				delivery_release(delivery);
 		}
 		dispatch->totals.claimed += group->n;
-		target->is_deep = group->n >= CLAIM_AT_FIRST;
+		target->is_deep = group->n >= CLAIM_AT_FIRST; /* target_update() heeds it */
 		target_update(target);
 		target_release_surplus(target);
+		share_note_backlog(target->share);
 	}
 }
 
@@ -302,10 +303,11 @@ claimer_add_target(struct claim_request *request, struct claim_limit *limits, st
 {
 	limits[request->nlimits++] = (struct claim_limit){
 	    .queue = target->queue,
-	    .first_tries = target->is_full ? 0 : target_room(target),
+	    .first_tries = target_room_now(target),
 	    .retries = target_room_for_retries(target),
 	};
 	target->backlog = target->is_full;
+	request->npassed += limits[request->nlimits - 1].first_tries == 0 ? 1 : 0;
 }
 
 /* Which webhooks of the shard have little room here, the full ones first. */
@@ -346,7 +348,7 @@ claimer_list_tenants(
 		    (room >= request->wanted && request->of_tenant >= request->wanted))
 			continue;
 		tenants[request->ntenants++] = (struct claim_tenant){share->tenant, room};
-		share->backlog = share->backlog || room < request->wanted;
+		share_note_backlog(share);
 	}
 }
 

@@ -14,6 +14,8 @@
 #include "deliver/dispatch_internal.h"
 
 #define TARGET_IDLE_MS 60000 /* an unused target is forgotten after that */
+#define TICK_RELEASES 100 /* webhooks for which a tick hands deliveries back: each is a command */
+#define TICK_AGAIN_MS 50  /* for the others */
 
 /* --- the turn --- */
 
@@ -70,10 +72,12 @@ dispatch_start_ready(struct dispatch *dispatch, size_t of_site)
 
 	while (dispatch->inflight < dispatch->opts.delivery_concurrency &&
 	       (target = fair_next(&dispatch->ready, dispatch_may_start, NULL)) != NULL) {
-		if (site_may_start(target, of_site))
-			dispatch_start_one(target);
-		else
+		if (!site_may_start(target, of_site))
 			target_park(target);
+		else if (share_keeps_from(target))
+			target_park_slow(target);
+		else
+			dispatch_start_one(target);
 	}
 }
 
@@ -83,6 +87,7 @@ dispatch_give_places(struct dispatch *dispatch)
 {
 	size_t most = dispatch->opts.delivery_concurrency;
 
+	share_unpark_all(dispatch);
 	site_unpark_all(dispatch, (most + 3) / 4);
 	dispatch_start_ready(dispatch, (most + 3) / 4);
 	if (site_unpark_all(dispatch, most))
@@ -170,18 +175,42 @@ dispatch_is_idle(const struct target *target, int64_t now)
 	       now - target->idle_since_ms > TARGET_IDLE_MS;
 }
 
+static void
+dispatch_arm_tick_in(struct dispatch *dispatch, int64_t ms)
+{
+	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+
+	event_add(dispatch->tick, &tv);
+}
+
 void
 dispatch_arm_tick(struct dispatch *dispatch)
 {
 	int64_t ms = dispatch->opts.lease_ms / 16;
-	struct timeval tv;
 
-	if (event_pending(dispatch->tick, EV_TIMEOUT, NULL))
-		return;
-	ms = ms < 50 ? 50 : ms > 1000 ? 1000 : ms;
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = (ms % 1000) * 1000;
-	event_add(dispatch->tick, &tv);
+	if (!event_pending(dispatch->tick, EV_TIMEOUT, NULL))
+		dispatch_arm_tick_in(dispatch, ms < 50 ? 50 : ms > 1000 ? 1000 : ms);
+}
+
+/* Whether anything was handed back. */
+static bool
+dispatch_tick_target(struct target *target, int64_t now, bool may_release)
+{
+	size_t before = target->nwaiting;
+
+	if (may_release) {
+		dispatch_check_waiting(target, now);
+		target_release_surplus(target);
+	}
+	if (dispatch_is_idle(target, now)) {
+		target_free(target);
+		return false;
+	}
+	if (dispatch_has_untold(target))
+		target_mark_dirty(target);
+	target->is_deep = target->is_deep && target->nwaiting + target->inflight > 0;
+	target_update(target);
+	return target->nwaiting < before;
 }
 
 static void
@@ -189,24 +218,19 @@ dispatch_ev_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct dispatch *dispatch = arg;
 	struct target *target, *next;
-	int64_t now = clock_mono_ms();
+	size_t releases = 0;
 
 	(void)fd;
 	(void)what;
-	dispatch->now_ms = now;
+	dispatch->now_ms = clock_mono_ms();
 	HASH_ITER(hh, dispatch->targets, target, next)
 	{
-		dispatch_check_waiting(target, now);
-		target_release_surplus(target);
-		if (dispatch_is_idle(target, now)) {
-			target_free(target);
-			continue;
-		}
-		if (dispatch_has_untold(target))
-			target_mark_dirty(target);
-		target_update(target);
+		if (dispatch_tick_target(target, dispatch->now_ms, releases < TICK_RELEASES))
+			releases++;
 	}
-	if (dispatch->targets != NULL)
+	if (releases == TICK_RELEASES)
+		dispatch_arm_tick_in(dispatch, TICK_AGAIN_MS);
+	else if (dispatch->targets != NULL)
 		dispatch_arm_tick(dispatch);
 }
 
@@ -252,42 +276,54 @@ dispatch_look(struct dispatch *dispatch)
 /* --- from publishing --- */
 
 static void
-dispatch_add_room(struct dispatch_room *room, const struct target *target)
+dispatch_add_room(struct dispatch_room *room, struct target *target)
 {
-	struct publish_room *of = &room->of[room->n++];
+	struct publish_room *of = &room->of[room->n];
 
+	if (target->alert || room->n == DISPATCH_ROOMS_MAX)
+		return;
 	of->webhook = target->locator;
-	of->leases = target->is_full ? 0 : target_room(target);
+	of->leases = target_room_now(target);
+	room->n++;
+}
+
+/* The full webhooks and those with little room; or, when too many are full, only those that are
+ * not.
+ */
+static void
+dispatch_list_rooms(const struct share *share, struct dispatch_room *room)
+{
+	struct target *target;
+
+	if (share->nfull > DISPATCH_ROOMS_MAX) {
+		room->each = 0;
+		TAILQ_FOREACH(target, &share->fit, full_entry)
+		dispatch_add_room(room, target);
+		return;
+	}
+	TAILQ_FOREACH(target, &share->full, full_entry)
+	dispatch_add_room(room, target);
+	TAILQ_FOREACH(target, &share->tight, tight_entry)
+	{
+		if (!target->is_full)
+			dispatch_add_room(room, target);
+	}
 }
 
 void
 dispatch_room(struct dispatch *dispatch, const struct uuid *tenant, struct dispatch_room *room)
 {
-	struct share *share = share_find(dispatch, tenant);
-	struct target *target;
+	const struct share *share = share_find(dispatch, tenant);
 
 	room->n = 0;
 	room->leases = 0;
 	room->each = TIGHT_ROOM;
-	if (dispatch->draining || (share != NULL && share->nfull > DISPATCH_ROOMS_MAX))
-		return;
-	room->leases = share_room(dispatch, share);
+	if (!dispatch->draining)
+		room->leases = share_room(dispatch, share);
 	if (room->leases > LEASES_PER_REQUEST)
 		room->leases = LEASES_PER_REQUEST;
-	if (share == NULL || room->leases == 0)
-		return;
-	TAILQ_FOREACH(target, &share->full, full_entry)
-	{
-		if (!target->alert)
-			dispatch_add_room(room, target);
-	}
-	TAILQ_FOREACH(target, &share->tight, tight_entry)
-	{
-		if (room->n == DISPATCH_ROOMS_MAX)
-			break;
-		if (!target->alert && !target->is_full)
-			dispatch_add_room(room, target);
-	}
+	if (share != NULL && room->leases > 0)
+		dispatch_list_rooms(share, room);
 }
 
 void
@@ -330,8 +366,10 @@ dispatch_waiting(struct dispatch *dispatch, const struct uuid *tenant, const str
 	struct target *target = target_find(dispatch, webhook, false);
 	struct share *share = share_find(dispatch, tenant);
 
-	if (target != NULL)
+	if (target != NULL && !target->is_deep) {
 		target->is_deep = true;
+		target_update(target);
+	}
 	if (target != NULL && target->is_full)
 		target->backlog = true;
 	else if (share != NULL && share_room(dispatch, share) == 0)
@@ -383,6 +421,7 @@ dispatch_new(const struct dispatch_opts *opts)
 	dispatch->start_within_ms = spare < opts->lease_ms / 2 ? spare : opts->lease_ms / 2;
 	fair_init(&dispatch->ready);
 	TAILQ_INIT(&dispatch->parked);
+	TAILQ_INIT(&dispatch->short_of_places);
 	TAILQ_INIT(&dispatch->hungry);
 	dispatch->by_shard = xcalloc(queue_shards(opts->store), sizeof *dispatch->by_shard);
 	TAILQ_INIT(&dispatch->dirty);

@@ -23,8 +23,8 @@
 #define SOON_MS 1000
 /* Below that, a webhook's room is told to Redis; of others publishing leases so much at most. */
 #define TIGHT_ROOM ((size_t)CAP_AT_FIRST * WAITING_PER_CAP)
-/* And so much is claimed, until it is seen that more is due. */
-#define CLAIM_AT_FIRST CAP_AT_FIRST
+/* And so much is claimed, until it is seen that more is due: there may be many, for one host. */
+#define CLAIM_AT_FIRST 2
 /* An event's payload is looked for in memory, when it is claimed, from so many bytes on. */
 #define PAYLOAD_LARGE 4096
 /* A tenant that had no room is claimed for again when it has so much, if there is that much. */
@@ -145,8 +145,13 @@ struct share {
 	struct fair_group ready;   /* could start a delivery now */
 	TAILQ_HEAD(, target) full; /* have no room for more in memory */
 	size_t nfull;
+	TAILQ_HEAD(, target) fit;   /* the others, those that were full last at first */
 	TAILQ_HEAD(, target) tight; /* their room is told to Redis; the full ones too */
 	bool backlog;               /* Redis has more that is due for it than there was room for */
+	bool slow_backlog;          /* the same, for webhooks whose endpoints are slow */
+	struct fair slow; /* targets that wait until it is not short of places; one group */
+	struct fair_group slow_group;
+	TAILQ_ENTRY(share) short_entry; /* in dispatch->short_of_places while there are any */
 };
 
 /*
@@ -193,12 +198,13 @@ struct target {
 	struct delivery_list untold[TELL_KINDS]; /* settling or releasing, Redis is to be told */
 	struct delivery_list telling;            /* Redis was sent it, and has not answered */
 	unsigned acks;                           /* under way */
-	bool is_full;                            /* in share->full */
+	bool is_full;                            /* in share->full, else in share->fit */
 	bool is_tight;                           /* in share->tight */
 	bool is_deep;                            /* of late more was due for it than it got */
 	bool is_dirty;                           /* in dispatch->dirty */
 	bool backlog;                            /* Redis has more that is due for it */
 	bool is_parked;                          /* in its site's list, not in share->ready */
+	bool is_slow;                            /* in share->slow, not in share->ready */
 	bool is_hungry;                          /* in its site's list */
 	TAILQ_ENTRY(target) hungry_entry;
 	struct fair_member turn; /* in share->ready */
@@ -214,9 +220,10 @@ struct dispatch {
 	struct target *targets; /* by queue */
 	struct share *shares;   /* by tenant */
 	LIST_HEAD(share_list, share) * by_shard;
-	struct payload *large;      /* payloads in memory of PAYLOAD_LARGE and more, by locator */
-	struct site *sites;         /* by key */
-	TAILQ_HEAD(, site) parked;  /* those with targets that wait for them */
+	struct payload *large; /* payloads in memory of PAYLOAD_LARGE and more, by locator */
+	struct site *sites;    /* by key */
+	TAILQ_HEAD(, share) short_of_places; /* those with targets that wait for them */
+	TAILQ_HEAD(, site) parked;           /* those with targets that wait for them */
 	TAILQ_HEAD(, site) hungry;  /* and those with targets that take no more because of them */
 	struct fair ready;          /* shares, and their targets that could start now */
 	TAILQ_HEAD(, target) dirty; /* have something to tell Redis */
@@ -260,6 +267,17 @@ bool share_may_start(const struct share *share); /* another one now */
 size_t share_room(const struct dispatch *dispatch, const struct share *share);
 /* Places that are taken, and those that the next turn will give away. */
 size_t share_places_taken(const struct dispatch *dispatch);
+/* Only a quarter of what it may have is left. */
+bool share_is_short(const struct share *share);
+/* Whether the last places are kept from the target, for those of its tenant that take little time.
+ */
+bool share_keeps_from(const struct target *target);
+void share_park(struct target *target); /* it is in no list */
+void share_unpark(struct target *target);
+/* Gives as many as there are places for by now their turn again. */
+void share_unpark_all(struct dispatch *dispatch);
+/* A claim may have left some in Redis for want of room. */
+void share_note_backlog(struct share *share);
 /* Claims again for what there was no room for, if there is. */
 void share_check_backlog(struct share *share);
 
@@ -292,8 +310,9 @@ void target_saw_version(struct target *target, int64_t version);
 void target_changed(struct target *target);
 bool target_is_fresh(const struct target *target);
 bool target_may_start(const struct target *target); /* READY */
-/* Out of turn until its site has room, and back. */
+/* Out of turn until its site, or its tenant, has room, and back. */
 void target_park(struct target *target);
+void target_park_slow(struct target *target);
 void target_unpark(struct target *target);
 bool target_is_ready(const struct target *target); /* could start one now */
 void target_turn_away(struct target *target);      /* what waits, as it may not start */
@@ -309,8 +328,11 @@ void target_timed_out(struct target *target);
 void target_refused(struct target *target);
 void target_took(struct target *target, int64_t ms); /* so long */
 bool target_rests(const struct target *target);
+bool target_is_slow(const struct target *target);
 size_t target_most(const struct target *target); /* in memory */
 size_t target_room(const struct target *target); /* for more of them */
+/* The same with a view to its tenant, for whom the last quarter is kept from slow endpoints. */
+size_t target_room_now(struct target *target);
 /* For more retries: what is due by the policy does not wait behind first tries. */
 size_t target_room_for_retries(const struct target *target);
 /* Hands back what is more than may wait in memory. */

@@ -27,7 +27,10 @@ share_get(struct dispatch *dispatch, const struct uuid *tenant)
 		share->tenant = *tenant;
 		share->shard = queue_shard(dispatch->opts.store, tenant);
 		fair_group_init(&share->ready, share);
+		fair_init(&share->slow);
+		fair_group_init(&share->slow_group, share);
 		TAILQ_INIT(&share->full);
+		TAILQ_INIT(&share->fit);
 		TAILQ_INIT(&share->tight);
 		HASH_ADD(hh, dispatch->shares, tenant.s, UUID_LEN, share);
 		LIST_INSERT_HEAD(&dispatch->by_shard[share->shard], share, entry);
@@ -109,6 +112,75 @@ share_may_start(const struct share *share)
 }
 
 static size_t
+share_places(const struct share *share)
+{
+	const struct dispatch *dispatch = share->dispatch;
+
+	return fair_room(dispatch->opts.delivery_concurrency, dispatch->inflight, share->inflight,
+	    dispatch->ready.ngroups > 1);
+}
+
+bool
+share_keeps_from(const struct target *target)
+{
+	const struct share *share = target->share;
+	/* a quarter; of that, those that have none yet may take the half */
+	size_t kept = target->inflight > 0 ? 3 : 7;
+
+	return target_is_slow(target) && kept * share_places(share) <= share->inflight;
+}
+
+void
+share_park(struct target *target)
+{
+	struct share *share = target->share;
+
+	if (share->slow.ngroups == 0)
+		TAILQ_INSERT_TAIL(&share->dispatch->short_of_places, share, short_entry);
+	fair_join(&share->slow, &share->slow_group, &target->turn);
+	target->is_slow = true;
+}
+
+void
+share_unpark(struct target *target)
+{
+	struct share *share = target->share;
+
+	fair_leave(&share->slow, &target->turn);
+	target->is_slow = false;
+	if (share->slow.ngroups == 0)
+		TAILQ_REMOVE(&share->dispatch->short_of_places, share, short_entry);
+}
+
+static bool
+share_may_unpark(void *arg, void *share)
+{
+	(void)arg;
+	(void)share;
+	return true;
+}
+
+void
+share_unpark_all(struct dispatch *dispatch)
+{
+	struct share *share, *next;
+	struct target *target;
+	size_t room;
+
+	for (share = TAILQ_FIRST(&dispatch->short_of_places); share != NULL; share = next) {
+		next = TAILQ_NEXT(share, short_entry);
+		room = share_places(share);
+		for (size_t own = share->inflight; 3 * room > own; own++) {
+			target = fair_next(&share->slow, share_may_unpark, NULL);
+			if (target == NULL)
+				break;
+			target_unpark(target);
+			room--;
+		}
+	}
+}
+
+static size_t
 share_least(size_t a, size_t b)
 {
 	return a < b ? a : b;
@@ -138,17 +210,41 @@ share_room(const struct dispatch *dispatch, const struct share *share)
 	return share_least(places, fair_room(HELD_MAX, dispatch->held, own->held, others_hold));
 }
 
+bool
+share_is_short(const struct share *share)
+{
+	return 3 * share_room(share->dispatch, share) <= share->inflight + share->startable;
+}
+
 /* Not for each place that is free again: each time costs a command. */
+static size_t
+share_enough(const struct dispatch *dispatch)
+{
+	return share_least(dispatch->opts.delivery_concurrency / 32, SHARE_ROOM_ENOUGH);
+}
+
+void
+share_note_backlog(struct share *share)
+{
+	if (share_room(share->dispatch, share) <= share_enough(share->dispatch))
+		share->backlog = true;
+}
+
 void
 share_check_backlog(struct share *share)
 {
 	const struct dispatch *dispatch = share->dispatch;
-	size_t enough = dispatch->opts.delivery_concurrency / 32;
+	size_t enough = share_enough(dispatch);
+	size_t own = share->inflight + share->startable;
+	size_t room;
 
-	if (!share->backlog)
+	if (!share->backlog && !share->slow_backlog)
 		return;
-	if (share_room(dispatch, share) <= share_least(enough, SHARE_ROOM_ENOUGH))
+	room = share_room(dispatch, share);
+	if ((!share->backlog || room <= enough) &&
+	    (!share->slow_backlog || 3 * room <= own + 3 * enough))
 		return;
 	share->backlog = false;
+	share->slow_backlog = false;
 	claimer_poke(dispatch->claimer, &share->tenant);
 }

@@ -38,6 +38,7 @@ target_get(
 	target->queue = queue_name(webhook, alert);
 	target->dispatch = dispatch;
 	target->share = share_get(dispatch, tenant);
+	TAILQ_INSERT_HEAD(&target->share->fit, target, full_entry);
 	target->turn.owner = target;
 	concurrency_init(
 	    &target->concurrency, CAP_AT_FIRST, 1, dispatch->opts.endpoint_concurrency);
@@ -88,6 +89,7 @@ target_free(struct target *target)
 
 	target_update(target); /* it holds nothing: out of the lists */
 	target_set_full(target, false);
+	TAILQ_REMOVE(&target->share->fit, target, full_entry);
 	target_set_tight(target, false);
 	if (target->is_dirty)
 		TAILQ_REMOVE(&dispatch->dirty, target, dirty_entry);
@@ -118,9 +120,9 @@ target_set_ready(struct target *target, bool ready)
 	struct dispatch *dispatch = target->dispatch;
 	size_t n = ready ? target->nwaiting : -target->nwaiting;
 
-	if (target->is_parked) {
+	if (target->is_parked || target->is_slow) {
 		if (!ready)
-			site_unpark(target);
+			(target->is_slow ? share_unpark : site_unpark)(target);
 		return;
 	}
 	if (ready == target_is_ready(target))
@@ -142,9 +144,16 @@ target_park(struct target *target)
 }
 
 void
+target_park_slow(struct target *target)
+{
+	target_set_ready(target, false);
+	share_park(target);
+}
+
+void
 target_unpark(struct target *target)
 {
-	site_unpark(target);
+	(target->is_slow ? share_unpark : site_unpark)(target);
 	target_set_ready(target, true);
 }
 
@@ -157,11 +166,13 @@ target_set_full(struct target *target, bool full)
 		return;
 	target->is_full = full;
 	if (full) {
+		TAILQ_REMOVE(&share->fit, target, full_entry);
 		TAILQ_INSERT_TAIL(&share->full, target, full_entry);
 		share->nfull++;
 		return;
 	}
 	TAILQ_REMOVE(&share->full, target, full_entry);
+	TAILQ_INSERT_HEAD(&share->fit, target, full_entry);
 	share->nfull--;
 	if (target->backlog) {
 		target->backlog = false;
@@ -184,7 +195,7 @@ target_set_tight(struct target *target, bool tight)
 bool
 target_is_ready(const struct target *target)
 {
-	return target->turn.group != NULL && !target->is_parked;
+	return target->turn.group != NULL && !target->is_parked && !target->is_slow;
 }
 
 void
@@ -205,7 +216,6 @@ target_update(struct target *target)
 	target_set_full(target, site_starves(target) || room == 0 ||
 				    target->nretries >= target->concurrency.cap ||
 				    (target->is_full && room < may_wait / 2));
-	target->is_deep = target->is_deep && target->nwaiting + target->inflight > 0;
 	target_set_tight(target, room < TIGHT_ROOM || target->is_deep);
 	if (!was_ready && target_is_ready(target))
 		dispatch_run_turn(target->dispatch);

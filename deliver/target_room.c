@@ -14,15 +14,21 @@ target_takes_ms(const struct target *target)
 	return age_ms > took_ms ? age_ms : took_ms;
 }
 
-/* Deliveries that it may have in memory: what is on the wire and what can start soon.  Of an
- * endpoint that has not answered yet nothing is known. */
+/* Of an endpoint that has not answered yet nothing is known. */
+bool
+target_is_slow(const struct target *target)
+{
+	return target->took_us == 0 || target_takes_ms(target) >= SOON_MS;
+}
+
+/* Deliveries that it may have in memory: what is on the wire and what can start soon. */
 size_t
 target_most(const struct target *target)
 {
 	size_t rounds = WAITING_PER_CAP - 1;
 	int64_t takes_ms = target_takes_ms(target);
 
-	if (target->took_us == 0 || takes_ms >= SOON_MS)
+	if (target_is_slow(target))
 		rounds = 0;
 	else if (takes_ms > SOON_MS / (WAITING_PER_CAP - 1))
 		rounds = (size_t)(SOON_MS / takes_ms);
@@ -38,12 +44,26 @@ target_room(const struct target *target)
 	return has < most ? most - has : 0;
 }
 
+size_t
+target_room_now(struct target *target)
+{
+	if (target->is_full)
+		return 0;
+	if (target->inflight > 0 && target_is_slow(target) && share_is_short(target->share)) {
+		target->share->slow_backlog = true;
+		return 0;
+	}
+	return target_room(target);
+}
+
 /* As many may have failed at once as it may have connections, whatever its cap is since. */
 size_t
 target_room_for_retries(const struct target *target)
 {
 	size_t most = target->concurrency.most;
 
+	if (target->webhook != NULL && target->webhook->failure.retry.attempts == 0)
+		return 0;
 	return target->nretries < most ? most - target->nretries : 0;
 }
 

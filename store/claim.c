@@ -218,7 +218,7 @@ queue_claim(struct store *store, const struct claim_request *request, queue_clai
 	redis_argi(cmd, (int64_t)request->wanted);
 	redis_argi(cmd, (int64_t)request->each);
 	redis_argi(cmd, request->position);
-	redis_argi(cmd, CLAIM_LOOKS_MAX);
+	redis_argi(cmd, (int64_t)(CLAIM_LOOKS_MAX + request->npassed));
 	redis_argi(cmd, request->max_diverted);
 	redis_argi(cmd, (int64_t)request->nlimits);
 	for (size_t i = 0; i < request->nlimits; i++) {

@@ -77,6 +77,8 @@ struct claim_request {
 	int64_t position; /* in the shard's wake-up index; 0 to begin */
 	const struct claim_limit *limits;
 	size_t nlimits;
+	size_t npassed;   /* limits of them that are 0: these cost little, and may be looked at
+			     besides */
 	size_t of_tenant; /* of one tenant at most */
 	const struct claim_tenant *tenants;
 	size_t ntenants;
@@ -84,7 +86,7 @@ struct claim_request {
 	int64_t attempts_kept; /* likewise */
 };
 
-#define CLAIM_LOOKS_MAX 100 /* queues that one claim looks at */
+#define CLAIM_LOOKS_MAX 100 /* queues that one claim looks into */
 
 /* The result is borrowed until fn returns; NULL unless STORE_OK. */
 typedef void queue_claim_fn(void *arg, enum store_err err, const struct claim_result *result);

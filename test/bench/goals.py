@@ -29,7 +29,8 @@ MEDIANS = [
      "in_window_percent", ">=", 90),
     ("MB resident at most, 256 connections", "chain-256", "chain-256", "peak_rss_mb", "<=", 128),
     *((f"p99 among bad webhooks {name}, over the larger of twice and 5 ms more than alone",
-       "isolation", name, "p99_of_allowed", "<=", 1) for name in ("of others", "of its own")),
+       "isolation", name, "p99_of_allowed", "<=", 1) for name in
+      ("of others", "of its own", "large event", "two tenants", "one host")),
     ("bytes of Redis memory besides the event's own, pending", "memory", "pending",
      "bytes_besides", "<=", 300),
 ]

@@ -86,14 +86,16 @@ def test_retries_are_claimed_while_tarpits_hold_their_share(alone, receiver, eve
 
 
 def test_two_tenants_do_not_hold_all_places(alone, receiver, event):
-    """Each takes no more than three quarters of what is left: whoever comes next finds some."""
+    """Each takes no more than three quarters of what is left, and no more than three quarters of that
+    for endpoints that do not answer: whoever comes next finds some."""
     release = event()
     evhookd = alone(delivery_concurrency=16, delivery_timeout="30s", lease="61s", drain_timeout="0s")
-    for places in (12, 15):
+    for places in (9, 14):
         tarpit, tenant = receiver(default=Answer(after=release)), Tenant(evhookd.client())
         hanging(tenant, tarpit.url(), 2)
         tenant.publish_many(20, "bad")
-        until(lambda: inflight(evhookd) == places, lambda: f"{places} places: {inflight(evhookd)}")
+        until(lambda: inflight(evhookd) >= places, lambda: f"{places} places: {inflight(evhookd)}")
+    assert inflight(evhookd) < 16
     sink, good = receiver(), Tenant(evhookd.client())
     good.create(sink.url())
     sink.wait_for_events(good.publish_many(10), 5)
@@ -170,19 +172,15 @@ def test_what_is_claimed_is_started(alone, receiver, event):
 
 def test_what_has_no_place_here_goes_to_an_idle_instance(new_redis, new_evhookd, receiver, event):
     """Its tenant has its share of places at the one that took the events in; nothing waits there."""
-    release, redis = event(), new_redis()
-    tarpit, sink = receiver(default=Answer(after=release)), receiver()
+    redis, tarpit = new_redis(), receiver(default=Answer(after=event()))
     options = {"delivery_concurrency": 8, "delivery_timeout": "30s", "lease": "61s", "drain_timeout": "0s"}
     busy = new_evhookd(redis=redis, **options)
     tenant = Tenant(busy.client())
-    hanging(tenant, tarpit.url(), 1)
-    tenant.create(sink.url(), eventTypes=["good"])
-    tenant.publish_many(8, "bad")
-    until(lambda: inflight(busy) == 6, "its share is taken")
+    hanging(tenant, tarpit.url(), 2)
+    tenant.publish_many(10, "bad")
+    until(lambda: inflight(busy) >= 4, "its share is taken")
     idle = new_evhookd(redis=redis, **options)
-    sink.wait_for_events(tenant.publish_many(20, "good"), 10)
-    assert metric(busy, "evhookd_deliveries_held") <= 8
-    assert metric(idle, "evhookd_deliveries_claimed_total") >= 20
+    until(lambda: inflight(idle) >= 4, lambda: f"{inflight(idle)} under way there")
 
 
 def test_an_endpoint_that_cannot_be_reached_is_left_alone_until_it_can(alone, receiver):
