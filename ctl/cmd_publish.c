@@ -173,9 +173,9 @@ cmd_publish_one(struct ctl *ctl, const char *type, struct buf *input)
 	struct buf path = {0}, body = {0};
 	int code;
 
-	api_path(ctl, &path, "events", NULL);
 	if (type != NULL && (code = cmd_publish_judge(buf_str(input), input->len, 0)) != CTL_OK)
 		return code;
+	api_path(ctl, &path, "events", NULL);
 	if (type != NULL)
 		cmd_publish_event(ctl, type, buf_str(input), input->len, &body);
 	code = api_show(ctl, "POST", &path, type != NULL ? &body : input, fields);

@@ -1,10 +1,9 @@
-/* evhookctl ready: whether an evhookd is, and what it says; for health checks in containers. */
+/* evhookctl ready: whether evhookd is, and what it says; for health checks in containers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/ctl.h"
-#include "ctl/http.h"
+#include "ctl/admin.h"
 #include "ctl/out.h"
 #include "proto/json.h"
 
@@ -19,29 +18,35 @@ cmd_ready_print(const struct buf *body)
 	json_doc_clear(&doc);
 }
 
-int
-cmd_ready(struct ctl *ctl)
+static int
+cmd_ready_ask(struct admin *admin)
 {
 	struct http_request request = {.method = "GET", .target = "/readyz"};
 	struct http_answer answer = {0};
-	struct http *admin;
-	int64_t timeout_ms;
-	int code = ctl_time(ctl, "timeout", &timeout_ms);
 	char *why = NULL;
+	int code;
 
-	if (code != CTL_OK)
-		return code;
-	admin = http_new(ctl_get(ctl, "admin-url"), ctl_get(ctl, "ca-file"), timeout_ms, &why);
-	if (admin == NULL) {
-		code = ctl_fail(CTL_USAGE, "%s", why);
-	} else if (http_ask(admin, &request, &answer, &why) != 0) {
+	if (http_ask(admin->http, &request, &answer, &why) != 0) {
 		code = ctl_fail(CTL_UNAVAILABLE, "%s", why);
 	} else {
 		cmd_ready_print(&answer.body);
 		code = answer.status == 200 ? CTL_OK : CTL_UNAVAILABLE;
 	}
 	http_answer_clear(&answer);
-	http_free(admin);
 	free(why);
+	return code;
+}
+
+/* All of them. */
+int
+cmd_ready(struct ctl *ctl)
+{
+	struct admins admins = {0};
+	int code = admins_open(ctl, &admins);
+
+	for (size_t i = 0; i < admins.n && code != CTL_USAGE; i++)
+		if (cmd_ready_ask(&admins.list[i]) != CTL_OK)
+			code = CTL_UNAVAILABLE;
+	admins_close(&admins);
 	return code;
 }

@@ -18,7 +18,7 @@ const struct config_option config_table[] = {
 	{ "Listening", "listen", CONFIG_ADDRESS, "ADDR:PORT", "127.0.0.1:8080",
 	    "the API", AT(listen), 0, 65535, CONFIG_REPEAT },
 	{ NULL, "admin-listen", CONFIG_ADDRESS, "ADDR:PORT", "127.0.0.1:9464",
-	    "/metrics, /healthz and /readyz", AT(admin_listen), 0, 65535, 0 },
+	    "/metrics, /config, /worst, and health", AT(admin_listen), 0, 65535, 0 },
 	{ NULL, "auth-key", CONFIG_STRING, "FILE", NULL,
 	    "PEM public key or secret to verify tokens with", AT(auth_key), 0, 0,
 	    CONFIG_REPEAT | CONFIG_RELOAD },

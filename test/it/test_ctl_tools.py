@@ -312,6 +312,7 @@ def test_ready_says_so_by_its_exit_code(ctl, new_evhookd, new_redis):
     server = new_evhookd(redis=redis)
     admin = ("--admin-url", f"http://127.0.0.1:{server.admin_lock.port}")
     assert '"ready"' in ctl.run("ready", *admin)
+    assert ctl.run("ready", *admin, *admin).count('"ready"') == 2
     redis.kill()
     until(lambda: server.status_of("/readyz") == 503, "it is not ready")
     process = ctl.start("ready", *admin)

@@ -123,10 +123,11 @@ echo '== removing'
 inside dpkg -r evhookd >"$root/build/log" 2>&1 || { cat "$root/build/log"; fail 'not removed'; }
 [ -f "$root/etc/evhookd/evhookd.conf" ] || fail 'removing took the configuration along'
 [ -d "$root/var/lib/evhookd/evhook-data" ] || fail 'removing took the data along'
-inside sh -c 'mkdir -p /etc/systemd/system/multi-user.target.wants && cd "$_" &&
-	ln -s /lib/systemd/system/evhookd@.service evhookd@9464.service'
+wants=/etc/systemd/system/multi-user.target.wants
+inside mkdir -p "$wants"
+inside ln -s /lib/systemd/system/evhookd@.service "$wants/evhookd@9464.service"
 inside dpkg -P evhookd >"$root/build/log" 2>&1 || { cat "$root/build/log"; fail 'not purged'; }
-inside rmdir -p --ignore-fail-on-non-empty /etc/systemd/system/multi-user.target.wants
+inside rmdir -p --ignore-fail-on-non-empty "$wants"
 list_files "$root/build/after"
 diff -u "$root/build/before" "$root/build/after" || fail 'something was left behind'
 echo "== good: $(cd "$root/build" && echo evhookd_*.deb)"
