@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,7 @@ static const struct zone zones[] = {
 struct heard {
 	struct resolve_wait wait;
 	unsigned calls;
+	bool starved;
 	char text[512]; /* the failure, or the addresses */
 	size_t n;
 	bool again; /* asks once more from within the callback */
@@ -59,6 +61,7 @@ on_heard(void *arg, const struct resolve_answer *answer)
 
 	heard->calls++;
 	heard->n = answer->n;
+	heard->starved = answer->starved;
 	heard->text[0] = '\0';
 	if (answer->failure != NULL)
 		snprintf(heard->text, sizeof heard->text, "%s", answer->failure);
@@ -565,6 +568,28 @@ test_restarted(void **state)
 	assert_in_range(clock_mono_ms() - start_ms, 400, 3000);
 }
 
+/* Without a descriptor for a socket nothing is said of the name; it is not remembered. */
+static void
+test_starved(void **state)
+{
+	struct heard heard = {.calls = 0};
+	struct rlimit limit, none;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 3;
+	setrlimit(RLIMIT_NOFILE, &none);
+	resolve_start(resolver, "one.test", NULL, &heard.wait, on_heard, &heard);
+	while (heard.calls == 0)
+		event_base_loop(base, EVLOOP_ONCE);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_true(heard.starved);
+	assert_int_equal(dns.questions, 0);
+	assert_null(resolve_known(resolver, "one.test"));
+	assert_string_equal(ask("one.test"), "127.0.0.1");
+}
+
 int
 main(void)
 {
@@ -586,6 +611,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_freed, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_odd_names, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_restarted, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_starved, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
