@@ -1,8 +1,9 @@
 /*
  * Who has a place.  When all are taken, the connection that has been idle for longest, or has not
  * shown a whole head for longest (or not the rest of a request whose body nobody wants), goes for
- * the new one.  Where nobody can go, and for a client that has as many as it may, there are a few
- * places more: for those who ask how we are, and nothing else.
+ * the new one; without any, the one whose answer has not been taken for longest.  Where nobody can
+ * go, and for a client that has as many as it may, there are a few places more: for those who ask
+ * how we are, and nothing else.
  */
 #include <unistd.h>
 
@@ -11,9 +12,10 @@
 #include "server/http_listen.h"
 #include "server/route.h"
 
-#define HTTP_EXTRAS 16      /* connections beyond the places; files.c has descriptors for them */
-#define HTTP_EXTRA_MS 2000  /* for such a one, from its beginning to its end */
-#define HTTP_PLACES_LOOKS 8 /* at connections that may have been used since */
+#define HTTP_EXTRAS 16     /* connections beyond the places; files.c has descriptors for them */
+#define HTTP_EXTRA_MS 2000 /* for such a one, from its beginning to its end */
+#define HTTP_PLACES_TAKE_MS 1000 /* for an answer, where nobody else can go */
+#define HTTP_PLACES_LOOKS 8      /* at connections that may have been used since */
 
 static bool
 http_places_are_taken(const struct http *http)
@@ -63,6 +65,22 @@ http_places_older(struct http_conn *a, struct http_conn *b)
 	return b->since_ms < a->since_ms ? b : a;
 }
 
+/* The one that has been writing for longest, when its client has had its time to take the answer.
+ */
+static struct http_conn *
+http_places_untaken(const struct http *http)
+{
+	struct http_conn *conn;
+
+	TAILQ_FOREACH(conn, &http->conns[HTTP_WRITING], link)
+	{
+		if (!conn->extra)
+			break;
+	}
+	return conn != NULL && conn->since_ms + HTTP_PLACES_TAKE_MS <= clock_mono_ms() ? conn
+										       : NULL;
+}
+
 /* Frees a place; false when all are in use. */
 static bool
 http_places_evict(struct http *http)
@@ -74,6 +92,8 @@ http_places_evict(struct http *http)
 	conn = http_places_older(conn, http_places_headless(http));
 	if (conn == NULL) /* answered, and with little time left anyhow */
 		conn = http_places_quiet(&http->conns[HTTP_LINGERING]);
+	if (conn == NULL && (conn = http_places_untaken(http)) != NULL)
+		http->stats.given_up++;
 	if (conn == NULL)
 		return false;
 	http->stats.evicted++;

@@ -112,6 +112,25 @@ def test_probes_find_a_place_where_nobody_can_go(alone):
             assert raw.read_response().status == 201
 
 
+def test_answers_that_are_not_taken_keep_no_place(alone):
+    """Where nobody else can go."""
+    server = alone(max_connections=4, max_connections_per_client=0)
+    with contextlib.ExitStack() as stack:
+        raws = [connect(stack, server.port) for _ in range(4)]
+        for raw in raws:
+            raw.socket.setblocking(False)
+
+        def stuffed():
+            for raw in raws:
+                with contextlib.suppress(BlockingIOError):
+                    raw.socket.send(head("GET", "/openapi.json").encode() * 100)
+            return metric(server, 'evhookd_http_connections{state="writing"}') == 4
+
+        until(stuffed, "nothing more fits")
+        until(lambda: get(server.port, TENANT.webhooks_path + "/list") == 200, "one is closed")
+        assert metric(server, "evhookd_http_evicted_total") > 0
+
+
 def test_a_client_has_a_quarter_of_the_places(alone):
     server = alone(max_connections=40)
     with contextlib.ExitStack() as stack:
