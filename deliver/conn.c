@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -315,11 +316,24 @@ conn_is_late(const struct conn *conn)
 	       clock_mono_us() - conn->start_us >= conn->connect_us;
 }
 
+/* Reading takes no data under TLS where only part of a record is here, nor from what is behind a
+ * record of another kind. */
+static bool
+conn_has_unread(const struct conn *conn)
+{
+	int waiting;
+
+	return stream_has_more(&conn->stream) ||
+	       (conn->stream.ssl != NULL &&
+		   (ioctl(conn->stream.fd, FIONREAD, &waiting) != 0 || waiting > 0));
+}
+
 bool
 conn_is_silent(struct conn *conn)
 {
 	return conn->phase == CONN_OPEN &&
-	       stream_read(&conn->stream, conn_input, sizeof conn_input) == 0;
+	       stream_read(&conn->stream, conn_input, sizeof conn_input) == 0 &&
+	       !conn_has_unread(conn);
 }
 
 bool

@@ -392,6 +392,38 @@ test_key_changes(void **state)
 	peer_free(peer);
 }
 
+/* What comes on an idle connection is never taken for the next answer: neither behind a change of
+ * keys, nor when only the beginning of its record is here yet. */
+static void
+test_unasked(void **state)
+{
+	const struct peer_act acts[] = {{.send = OK}, {.send = "HTTP/1.1 204 No Content\r\n\r\n"}};
+
+	(void)state;
+	for (int part = 0; part < 2; part++) {
+		struct peer *peer = peer_new(t.base, acts, 2);
+		struct cert cert = cert_new(&ca, "server", "IP:127.0.0.1", -DAY, DAY);
+
+		peer_set_tls(peer, cert_server(&cert, 0, 0));
+		cert_clear(&cert);
+		tried_start(&a, &t, true, "{}", 2, 5000, "https://127.0.0.1:%u/", peer_port(peer));
+		tried_wait(&a);
+		assert_int_equal(a.result.status, 200);
+		if (part) {
+			peer_push(peer, "\x17\x03\x03\x10");
+			for (int i = 0; i < 10; i++)
+				event_base_loop(t.base, EVLOOP_NONBLOCK);
+		} else {
+			peer_change_keys(peer, 1, OK);
+		}
+		tried_start(&a, &t, true, "{}", 2, 5000, "https://127.0.0.1:%u/", peer_port(peer));
+		tried_wait(&a);
+		assert_int_equal(a.result.status, 204);
+		assert_false(a.result.reused);
+		peer_free(peer);
+	}
+}
+
 /* An idle connection that the peer closes as we use it. */
 static void
 test_stale(void **state)
@@ -458,6 +490,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_unbearable_session, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bodies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_key_changes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_unasked, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ca_file, setup, teardown),
