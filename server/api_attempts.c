@@ -88,35 +88,52 @@ attempts_is_outcome(const char *s)
 	return false;
 }
 
+struct attempts_flow {
+	struct call *call;
+	struct attempts_query query;
+	struct ulid event;
+};
+
+static void
+attempts_read(void *arg)
+{
+	struct attempts_flow *flow = arg;
+
+	attempts_list(flow->call->app->store, &flow->query, attempts_on_list, flow->call);
+}
+
 void
 api_attempt_list(struct call *call)
 {
 	const char *outcome = call_query(call, "outcome", 0);
 	const char *event = call_query(call, "eventLocator", 0);
-	struct ulid locator = {""};
+	struct attempts_flow *flow = arena_alloc(&call->arena, sizeof *flow);
 	struct faults faults = {0};
-	struct attempts_query query = {
+
+	flow->call = call;
+	flow->event = (struct ulid){""};
+	flow->query = (struct attempts_query){
 	    .tenant = call->tenant,
 	    .webhook = call->locator[0],
 	    .count = 100,
 	    .kept = call->app->config->attempts_kept,
 	};
 
-	if (call_query_int(call, "offset", 0, INT32_MAX, &query.offset) != 0 ||
-	    call_query_int(call, "count", 0, ATTEMPTS_COUNT_MAX, &query.count) != 0)
+	if (call_query_int(call, "offset", 0, INT32_MAX, &flow->query.offset) != 0 ||
+	    call_query_int(call, "count", 0, ATTEMPTS_COUNT_MAX, &flow->query.count) != 0)
 		return;
 	if (outcome != NULL && !attempts_is_outcome(outcome))
 		faults_add(&faults, "", "outcome",
 		    "must be delivered, retrying, diverted, dropped or failed");
-	if (event != NULL && ulid_parse(&locator, event, strlen(event)) != 0)
+	if (event != NULL && ulid_parse(&flow->event, event, strlen(event)) != 0)
 		faults_add(&faults, "", "eventLocator", "must be a ulid");
 	if (faults.count > 0) {
 		call_problem_faults(call, "a parameter cannot be used", &faults);
 		return;
 	}
-	query.outcome = outcome == NULL ? "" : outcome;
-	query.event = locator.s;
-	attempts_list(call->app->store, &query, attempts_on_list, call);
+	flow->query.outcome = outcome == NULL ? "" : outcome;
+	flow->query.event = flow->event.s;
+	app_read(call, attempts_read, flow);
 }
 
 /* --- POST …/test --- */

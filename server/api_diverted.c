@@ -69,16 +69,31 @@ diverted_on_list(
 	call_reply(call, 200);
 }
 
+struct diverted_flow {
+	struct call *call;
+	int64_t offset, count;
+};
+
+static void
+diverted_read_list(void *arg)
+{
+	struct diverted_flow *flow = arg;
+	struct call *call = flow->call;
+
+	diverted_list(call->app->store, &call->tenant, &call->locator[0], flow->offset, flow->count,
+	    diverted_on_list, call);
+}
+
 void
 api_diverted_list(struct call *call)
 {
-	int64_t offset = 0, count = 100;
+	struct diverted_flow *flow = arena_alloc(&call->arena, sizeof *flow);
 
-	if (call_query_int(call, "offset", 0, INT32_MAX, &offset) != 0 ||
-	    call_query_int(call, "count", 0, DIVERTED_COUNT_MAX, &count) != 0)
+	*flow = (struct diverted_flow){.call = call, .count = 100};
+	if (call_query_int(call, "offset", 0, INT32_MAX, &flow->offset) != 0 ||
+	    call_query_int(call, "count", 0, DIVERTED_COUNT_MAX, &flow->count) != 0)
 		return;
-	diverted_list(call->app->store, &call->tenant, &call->locator[0], offset, count,
-	    diverted_on_list, call);
+	app_read(call, diverted_read_list, flow);
 }
 
 static void
@@ -98,11 +113,19 @@ diverted_on_get(
 	call_reply(call, 200);
 }
 
+static void
+diverted_read_one(void *arg)
+{
+	struct call *call = arg;
+
+	diverted_get(call->app->store, &call->tenant, &call->locator[0], &call->locator[1],
+	    diverted_on_get, call);
+}
+
 void
 api_diverted_get(struct call *call)
 {
-	diverted_get(call->app->store, &call->tenant, &call->locator[0], &call->locator[1],
-	    diverted_on_get, call);
+	app_read(call, diverted_read_one, call);
 }
 
 /* Done, and there is nothing to say: an empty object, as the API is published. */
@@ -178,9 +201,17 @@ diverted_on_resend_all(void *arg, enum store_err err, int64_t resent, bool compl
 	call_reply(call, 200);
 }
 
+static void
+diverted_resend_more(void *arg)
+{
+	struct call *call = arg;
+
+	diverted_resend_all(call->app->store, &call->tenant, &call->locator[0], RESEND_MOST,
+	    call->app->config->max_pending, diverted_on_resend_all, call);
+}
+
 void
 api_diverted_resend_all(struct call *call)
 {
-	diverted_resend_all(call->app->store, &call->tenant, &call->locator[0], RESEND_MOST,
-	    call->app->config->max_pending, diverted_on_resend_all, call);
+	app_read(call, diverted_resend_more, call);
 }

@@ -28,10 +28,18 @@ event_on_get(void *arg, enum store_err err, const struct event_parts *const *par
 	call_reply(call, 200);
 }
 
+static void
+event_get(void *arg)
+{
+	struct call *call = arg;
+
+	events_get(call->app->store, &call->tenant, &call->locator[0], event_on_get, call);
+}
+
 void
 api_event_get(struct call *call)
 {
-	events_get(call->app->store, &call->tenant, &call->locator[0], event_on_get, call);
+	app_read(call, event_get, call);
 }
 
 /* --- GET …/events/request/{requestId} --- */
@@ -58,9 +66,10 @@ event_on_request(void *arg, enum store_err err, const struct event_parts *const 
 	call_reply(call, 200);
 }
 
-void
-api_event_by_request(struct call *call)
+static void
+event_get_request(void *arg)
 {
+	struct call *call = arg;
 	int64_t most = call->app->config->max_body; /* no request brings more */
 
 	if (most < APP_PAGE_BYTES)
@@ -69,10 +78,17 @@ api_event_by_request(struct call *call)
 	    call->app->store, &call->tenant, &call->locator[0], most, event_on_request, call);
 }
 
+void
+api_event_by_request(struct call *call)
+{
+	app_read(call, event_get_request, call);
+}
+
 /* --- GET …/events/list --- */
 
 struct event_list_flow {
 	struct call *call;
+	struct events_query query;
 	struct paging paging;
 };
 
@@ -176,18 +192,25 @@ event_on_list(void *arg, enum store_err err, const struct event_parts *const *pa
 	call_reply(call, 200);
 }
 
+static void
+event_list_read(void *arg)
+{
+	struct event_list_flow *flow = arg;
+
+	events_list(flow->call->app->store, &flow->query, event_on_list, flow);
+}
+
 void
 api_event_list(struct call *call)
 {
 	struct event_list_flow *flow = arena_alloc(&call->arena, sizeof *flow);
 	const char *token = call_query(call, "pagingToken", 0);
-	struct events_query query;
 
 	flow->call = call;
 	if ((token != NULL ? event_list_from_token(flow, token) : event_list_from_filters(flow)) !=
 	    0)
 		return;
-	query = (struct events_query){
+	flow->query = (struct events_query){
 	    .tenant = call->tenant,
 	    .after = flow->paging.position,
 	    .exclusive = flow->paging.exclusive,
@@ -196,5 +219,5 @@ api_event_list(struct call *call)
 	    .type = flow->paging.type,
 	    .page_size = flow->paging.page_size,
 	};
-	events_list(call->app->store, &query, event_on_list, flow);
+	app_read(call, event_list_read, flow);
 }

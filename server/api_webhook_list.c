@@ -21,6 +21,7 @@ struct list_flow {
 	bool completed;
 };
 
+static reads_go_fn list_begin;
 static void list_read(struct list_flow *flow, const struct ulid *after);
 static webhooks_page_fn list_on_page;
 
@@ -42,7 +43,6 @@ void
 api_webhook_list(struct call *call)
 {
 	struct list_flow *flow = arena_alloc(&call->arena, sizeof *flow);
-	struct ulid begin = {""};
 
 	*flow = (struct list_flow){
 	    .call = call, .count = 100, .enabled = -1, .suspended = -1, .active = -1};
@@ -59,7 +59,15 @@ api_webhook_list(struct call *call)
 		return;
 	flow->completed = true;
 	json_open(call_body(call), '[');
-	list_read(flow, &begin);
+	app_read(call, list_begin, flow);
+}
+
+static void
+list_begin(void *arg)
+{
+	static const struct ulid begin = {""};
+
+	list_read(arg, &begin);
 }
 
 static void

@@ -96,6 +96,12 @@ app_admit_admin(struct call *call)
 }
 
 void
+app_read(struct call *call, reads_go_fn *go, void *arg)
+{
+	reads_enter(call->app->reads, &call->read, &call->tenant, go, arg);
+}
+
+void
 app_reply_page(struct call *call, bool completed)
 {
 	struct buf *body = call_body(call);

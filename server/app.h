@@ -30,6 +30,7 @@ struct app {
 	struct secretbox *secrets;
 	char *redis_password; /* of --redis-password-file; NULL without */
 	struct pace *pace;
+	struct reads *reads;
 	struct http *http;
 	struct http *admin;
 	struct traffic traffic; /* of both */
@@ -57,6 +58,8 @@ bool app_admit_admin(struct call *call);
 /* Tenant and permission (struct http_opts.permit), and that there is room for the line that a write
  * leaves in the log. */
 bool app_permit_api(struct call *call);
+/* Goes on with a request that reads much, when it is its turn among those of its tenant. */
+void app_read(struct call *call, reads_go_fn *go, void *arg);
 /* Answers with the items that the body holds, '[' before them, as a page of a list. */
 void app_reply_page(struct call *call, bool completed);
 /* Answers for what the store said: 404, 409, 412, 503.  `what` is "webhook", "event". */

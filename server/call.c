@@ -128,6 +128,7 @@ call_start(struct call *call, struct wire *wire)
 		call->locator[i].s[0] = '\0';
 	call->params = NULL;
 	call->nparams = 0;
+	call->read = (struct reads_part){0};
 	call->sub = "";
 	call->token = NULL;
 	call->secret = wire->secret;
@@ -366,6 +367,7 @@ call_answer(struct call *call, int status, const char *content_type)
 	else if (call->stays)
 		call_set_header(call, "Connection", "keep-alive");
 	call->open = false;
+	reads_leave(&call->read);
 	if (call->secret)
 		arena_wipe(&call->arena);
 	else

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "proto/fault.h"
 #include "proto/id.h"
+#include "server/reads.h"
 
 struct app; /* what handlers work with: main.c has it */
 struct call;
@@ -33,9 +34,10 @@ struct call {
 	struct ulid locator[CALL_MAX_LOCATORS];
 	const char *body; /* in one piece; "" when there was none */
 	size_t body_len;
-	char request_id[129]; /* the client's X-Request-Id, or a new ULID */
-	int64_t started_us;   /* clock_mono_us */
-	const char *sub;      /* the token's subject, "" for none */
+	char request_id[129];   /* the client's X-Request-Id, or a new ULID */
+	int64_t started_us;     /* clock_mono_us */
+	struct reads_part read; /* in from app_read() to the answer */
+	const char *sub;        /* the token's subject, "" for none */
 	/* For the files of the HTTP side alone (http, route, call): */
 	const char *method_name; /* as in the request line */
 	const char *path;        /* raw; both borrowed from the request's target */

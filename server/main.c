@@ -197,6 +197,7 @@ server_open_loop(struct server *server)
 		abort();
 	server->app.base = base;
 	server->app.pace = pace_new(base, server_on_pace, server);
+	server->app.reads = reads_new(base);
 	for (size_t i = 0; i < 3; i++) {
 		/* which is what libevent puts back in the end: a second SIGTERM, when all is done,
 		 * must not change the exit status */
@@ -398,9 +399,11 @@ server_close(struct server *server)
 	struct app *app = &server->app;
 
 	pace_free(app->pace); /* what waits there gets its answer from the store */
+	reads_end(app->reads);
 	if (app->dispatch != NULL)
 		dispatch_store_down(app->dispatch);
 	store_free(app->store); /* answers every operation under way */
+	reads_free(app->reads);
 	dispatch_free(app->dispatch);
 	trimmer_free(app->trimmer);
 	depth_free(app->depth);

@@ -90,6 +90,7 @@ fuzz_open_delivery(void)
 	fuzz_app.depth = depth_new(fuzz_app.store, 30000);
 	fuzz_app.pulse = pulse_new(fuzz_app.base);
 	fuzz_app.pace = pace_new(fuzz_app.base, fuzz_on_pace, NULL);
+	fuzz_app.reads = reads_new(fuzz_app.base);
 }
 
 int

@@ -1,10 +1,13 @@
-"""Publishing goes by turns of tenants: what one sends does not decide how long another waits."""
+"""Publishing and reading go by turns of tenants: what one asks for does not decide how long another
+waits."""
 
+import contextlib
 import threading
 
 import pytest
 
-from api import Tenant, expect
+from api import UNKNOWN, Tenant, expect
+from client import Raw, head
 from receivers import Answer
 
 WIDE = 32  # connections of the tenant that floods
@@ -75,3 +78,45 @@ def test_one_tenants_wide_requests_are_not_in_front_of_anothers(
             between.append(flood.answered - before)
     assert flood.statuses == {201}
     assert sorted(between)[SMALL // 2] <= 4, between
+
+
+@pytest.mark.parametrize(
+    "method, path",
+    [
+        ("GET", "webhooks/list"),
+        ("GET", "webhooks/{}/attempts"),
+        ("GET", "webhooks/{}/diverted"),
+        ("GET", "webhooks/{}/diverted/" + UNKNOWN),
+        ("POST", "webhooks/{}/diverted/resend"),
+        ("GET", "events/list"),
+        ("GET", "events/" + UNKNOWN),
+        ("GET", "events/request/" + UNKNOWN),
+    ],
+)
+def test_one_tenants_reading_is_not_in_front_of_anothers(alone, method, path):
+    """Of 32 requests that read and came while Redis did not answer, no more than four are asked of
+    it before the one of another tenant; all are answered."""
+    evhookd = alone(log_level="warn", redis_timeout="60s")
+    redis = evhookd.redis
+    flooding, other = (Tenant(evhookd.client()) for _ in range(2))
+    targets = [f"{t.path}/{path.format(t.create()['locator'])}" for t in (flooding, other)]
+    names = [[t.locator, t.list()["items"][0]["locator"]] for t in (flooding, other)]
+    with contextlib.ExitStack() as stack:
+        monitor = stack.enter_context(redis.monitor())
+        redis.pause()
+        stack.callback(redis.resume)
+        asking = [Raw(evhookd.host, evhookd.port) for _ in range(WIDE + 1)]
+        for n, raw in enumerate(asking):
+            stack.callback(raw.close)
+            raw.send(head(method, targets[n == WIDE]))
+            if n >= WIDE - 1:  # what was sent before was read before
+                assert [evhookd.status_of("/healthz") for _ in range(2)] == [200, 200]
+        redis.resume()
+        assert {raw.read_response().status for raw in asking} <= {200, 404}
+        before, found = 0, False
+        while not found:
+            said = monitor.next_command()
+            if said["client_type"] != "lua":  # what scripts do is not asked
+                found = any(name in said["command"] for name in names[1])
+                before += any(name in said["command"] for name in names[0])
+    assert 1 <= before <= 4

