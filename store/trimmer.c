@@ -2,7 +2,8 @@
  * Trimming.  Once a minute one script asks which tenants are due; whoever asks gets them, and
  * nobody else for the next hour.  A tenant that publishes much is trimmed in between: whenever
  * this process took in an eighth of --events-kept.  Each is trimmed step by step, one command at a
- * time; after an error it goes on at the next round.
+ * time; one that Redis refused is tried again at the next round, and the others go on.  On another
+ * connection each begins anew, as that may lead to a Redis that lacks what the steps before wrote.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,18 +30,20 @@ struct trimmer_noted {
 struct trimmer_job {
 	UT_hash_handle hh;
 	struct uuid tenant;
+	bool refused; /* since the last round */
 	/* where the last step got to in the script's work; "" at the beginning */
 	char *events;
 	char webhook[ULID_LEN + 1];
+	uint64_t losses; /* of connections, before that step */
 };
 
 struct trimmer {
 	struct trimmer_opts opts;
 	struct event *timer;
 	struct trimmer_noted *noted;
-	struct trimmer_job *jobs; /* in the order of coming; the first is being trimmed */
-	bool working;             /* a command is under way */
-	uint64_t trimmed;         /* events */
+	struct trimmer_job *jobs;     /* in the order of coming */
+	struct trimmer_job *stepping; /* whose command is under way; or NULL */
+	uint64_t trimmed;             /* events */
 };
 
 static void trimmer_step(struct trimmer *trimmer);
@@ -61,10 +64,8 @@ trimmer_add_job(struct trimmer *trimmer, const struct uuid *tenant)
 }
 
 static void
-trimmer_end_job(struct trimmer *trimmer)
+trimmer_end_job(struct trimmer *trimmer, struct trimmer_job *job)
 {
-	struct trimmer_job *job = trimmer->jobs;
-
 	HASH_DELETE(hh, trimmer->jobs, job);
 	free(job->events);
 	free(job);
@@ -72,12 +73,30 @@ trimmer_end_job(struct trimmer *trimmer)
 
 /* The others first. */
 static void
-trimmer_put_off_job(struct trimmer *trimmer)
+trimmer_put_off_job(struct trimmer *trimmer, struct trimmer_job *job)
+{
+	HASH_DELETE(hh, trimmer->jobs, job);
+	HASH_ADD(hh, trimmer->jobs, tenant.s, UUID_LEN, job);
+}
+
+/* The first that may be tried; NULL when there is none. */
+static struct trimmer_job *
+trimmer_next_job(struct trimmer *trimmer)
 {
 	struct trimmer_job *job = trimmer->jobs;
 
-	HASH_DELETE(hh, trimmer->jobs, job);
-	HASH_ADD(hh, trimmer->jobs, tenant.s, UUID_LEN, job);
+	while (job != NULL && job->refused)
+		job = job->hh.next;
+	return job;
+}
+
+/* Those that Redis refused, too. */
+static void
+trimmer_begin_round(struct trimmer *trimmer)
+{
+	for (struct trimmer_job *job = trimmer->jobs; job != NULL; job = job->hh.next)
+		job->refused = false;
+	trimmer_step(trimmer);
 }
 
 /* --- noting --- */
@@ -144,7 +163,7 @@ trimmer_hurry(struct trimmer *trimmer, const struct uuid *tenant)
 	if (HASH_COUNT(trimmer->jobs) >= JOBS_MAX)
 		return; /* the hourly look finds it */
 	trimmer_add_job(trimmer, tenant);
-	trimmer_step(trimmer);
+	trimmer_begin_round(trimmer);
 }
 
 /* --- trimming --- */
@@ -157,38 +176,57 @@ trimmer_arm(struct trimmer *trimmer, int64_t ms)
 	event_add(trimmer->timer, &tv);
 }
 
+static uint64_t
+trimmer_losses(const struct trimmer *trimmer)
+{
+	struct redis_stats stats;
+
+	redis_stats(trimmer->opts.store->redis, &stats);
+	return stats.losses;
+}
+
+static void
+trimmer_keep_place(struct trimmer_job *job, const char *events, const char *webhook)
+{
+	free(job->events);
+	job->events = xstrdup(events);
+	snprintf(job->webhook, sizeof job->webhook, "%s", webhook);
+}
+
 static void
 trimmer_on_step(void *arg, enum answer answer, const redisReply *reply)
 {
 	struct trimmer *trimmer = arg;
-	struct trimmer_job *job = trimmer->jobs;
+	struct trimmer_job *job = trimmer->stepping;
 	enum store_err err = store_judge("trim", answer, reply);
 
-	trimmer->working = false;
-	if (err != STORE_OK) {
-		trimmer_put_off_job(trimmer);
-		return;
+	trimmer->stepping = NULL;
+	if (err == STORE_OK) {
+		trimmer->trimmed += (uint64_t)reply_int(reply, 0);
+		trimmer_keep_place(job, reply_text(reply, 2, NULL), reply_text(reply, 3, NULL));
 	}
-	trimmer->trimmed += (uint64_t)reply_int(reply, 0);
-	free(job->events);
-	job->events = xstrdup(reply_text(reply, 2, NULL));
-	snprintf(job->webhook, sizeof job->webhook, "%s", reply_text(reply, 3, NULL));
-	if (reply_is(reply, 1, "1"))
-		trimmer_put_off_job(trimmer);
+	job->refused = answer == ANSWER_ERROR;
+	if (err != STORE_OK || reply_is(reply, 1, "1"))
+		trimmer_put_off_job(trimmer, job);
 	else
-		trimmer_end_job(trimmer);
-	trimmer_step(trimmer);
+		trimmer_end_job(trimmer, job);
+	if (answer != ANSWER_LOST)
+		trimmer_step(trimmer);
 }
 
 static void
 trimmer_step(struct trimmer *trimmer)
 {
-	struct trimmer_job *job = trimmer->jobs;
+	struct trimmer_job *job = trimmer_next_job(trimmer);
+	uint64_t losses = trimmer_losses(trimmer);
 	struct redis_cmd *cmd;
 
-	if (job == NULL || trimmer->working || !store_is_up(trimmer->opts.store))
+	if (job == NULL || trimmer->stepping != NULL || !store_is_up(trimmer->opts.store))
 		return;
-	trimmer->working = true;
+	if (job->losses != losses)
+		trimmer_keep_place(job, "", "");
+	job->losses = losses;
+	trimmer->stepping = job;
 	cmd = store_script(trimmer->opts.store, "trim", &job->tenant);
 	redis_args(cmd, job->tenant.s);
 	redis_argi(cmd, trimmer->opts.retention_ms);
@@ -229,7 +267,7 @@ trimmer_ev_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	trimmer_step(trimmer);
+	trimmer_begin_round(trimmer);
 	if (!store_is_up(store) || HASH_COUNT(trimmer->jobs) >= JOBS_MAX) {
 		trimmer_arm(trimmer, 1000);
 		return;
@@ -262,7 +300,7 @@ trimmer_free(struct trimmer *trimmer)
 	if (trimmer == NULL)
 		return;
 	while (trimmer->jobs != NULL)
-		trimmer_end_job(trimmer);
+		trimmer_end_job(trimmer, trimmer->jobs);
 	trimmer_forget_noted(trimmer);
 	event_free(trimmer->timer);
 	free(trimmer);

@@ -4,7 +4,7 @@
 -- ARGV: tenant, lease ms, leases wanted at most, --max-fanout, --max-pending, --max-diverted,
 --       --max-tenant-bytes, idempotency key's hash ('' for none; then there is one request), hash of
 --       the body and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms,
---       TTL ms of request ids, '1' when the tenant is to be noted for trimming, --max-webhooks,
+--       TTL ms of request ids, '1' when the tenant is to be noted for trimming in any case, --max-webhooks,
 --       leases of one webhook at most, n webhooks with another number, for each: it, its number; and
 --       for each request: n events, and for each of them: type, data, locator suffix, n words,
 --       these: names and values of its further fields, requestId first.
@@ -405,7 +405,7 @@ end
 if idem ~= '' and locators[1] then
 	call('SET', idem_key, ARGV[9] .. ' ' .. concat(locators, ' '), 'PX', ARGV[10])
 end
-if ARGV[12] == '1' then
+if ARGV[12] == '1' or total == bytes and bytes > 0 then -- it had nothing, so it may be noted no more
 	call('ZADD', p .. 'tenants', 'NX', waiting, tenant)
 end
 return out

@@ -64,11 +64,9 @@ if not locators[1] then
 	more = read()
 end
 if not locators[1] then
-	if redis.call('XLEN', events) == 0 then
+	if redis.call('XLEN', events) == 0 and redis.call('EXISTS', kept) == 0 then
 		redis.call('ZREM', p .. 'tenants', tenant)
-		if redis.call('EXISTS', kept) == 0 then
-			redis.call('ZREM', p .. 'bytes', tenant)
-		end
+		redis.call('ZREM', p .. 'bytes', tenant)
 	end
 	return { 0, '', '', '' }
 end
