@@ -162,7 +162,7 @@ local function claim(name, tenant, version)
 			event = has_kept and redis.call('HGET', kept, locator)
 			if not event then
 				event = entry_of(events, locator)
-				event = event and table.concat(event, '\0') or ''
+				event = event and table.concat(event, '\0') or redis.call('HGET', kept, locator) or ''
 			end
 			if attempts ~= '0' then
 				event = attempts .. ' ' .. event

@@ -368,22 +368,32 @@ function check.kn()
 	out[1] = to < #locators and int(to) or '0'
 end
 
+local check_bytes -- below
+
 function check.kp()
+	if string.find(cursor, ';', 1, true) then
+		check_bytes()
+		return
+	end
 	list_owners()
 	each_field(function(locator)
 		if redis.call('HEXISTS', p .. 'kn:' .. name, locator) == 0 then
 			check_number(locator)
 		end
 	end)
+	if out[1] == '0' and redis.call('EXISTS', p .. 'ev:' .. name) == 0 then
+		cursor = '0'
+		check_bytes()
+	end
 end
 
 -- What a tenant's events take: first what is kept, then the stream; the last step compares, and while
 -- events were published meanwhile, they are in both. After a difference it is all done once more, as
 -- HSCAN may give a field twice. Where the stream was trimmed meanwhile there is nothing to say.
 -- The cursor: "<difference seen before, or ->;<sum so far>;<first id>;<events kept>;<where>".
-function check.ev()
-	local kept = p .. 'kp:' .. name
-	local entry = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
+check_bytes = function()
+	local kept, events = p .. 'kp:' .. name, p .. 'ev:' .. name
+	local entry = redis.call('XRANGE', events, '-', '+', 'COUNT', 1)[1]
 	local first, n = entry and entry[1] or '', redis.call('HLEN', kept)
 	if cursor == '0' then
 		cursor = '-;0;' .. first .. ';' .. int(n) .. ';k0'
@@ -402,7 +412,7 @@ function check.ev()
 		return
 	end
 	for _ = 1, 50 do
-		local entries = redis.call('XRANGE', key, at, '+', 'COUNT', 2)
+		local entries = redis.call('XRANGE', events, at, '+', 'COUNT', 2)
 		for _, e in ipairs(entries) do
 			sum = sum + #(e[2][4] or '') + EVENT_SELF
 			read = read + #(e[2][4] or '')
@@ -435,6 +445,7 @@ function check.ev()
 			function() count_bytes(name, difference) end)
 	end
 end
+check.ev = check_bytes
 
 function check.bytes()
 	each_member(function(tenant)

@@ -324,7 +324,8 @@ local function alert(webhook, suffix, about)
 	end
 	redis.call('HSET', state, 'alertedAt', int(now), 'suppressed', 0)
 	local locator = base32(now, 10) .. base32(0, 4) .. suffix
-	local is_json, doc = pcall(cjson.decode, redis.call('HGET', p .. 'wh:' .. webhook, 'doc'))
+	-- a damaged webhook must not end a script in the midst of its writing
+	local is_json, doc = pcall(cjson.decode, redis.pcall('HGET', p .. 'wh:' .. webhook, 'doc'))
 	local name = is_json and type(doc) == 'table' and tostring(doc.name) or ''
 	local data = '{"webhookLocator":"' .. webhook .. '","webhookName":' .. cjson.encode(name)
 		.. ',"eventLocator":"' .. about.event .. '","requestLocator":"' .. about.request

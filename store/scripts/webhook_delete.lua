@@ -12,6 +12,7 @@ end
 if ARGV[3] ~= '' and ARGV[3] ~= old[2] then
 	return 'stale'
 end
+redis.call('ZCARD', p .. 'whs:' .. tenant) -- a damaged one ends this before anything is written
 need('HDEL', 'ZREM', 'ZADD', 'UNLINK', 'SPOP', 'SADD', unpack(LETTING_GO))
 need_channel()
 for pattern in string.gmatch(old[3] or '', '%S+') do

@@ -20,6 +20,7 @@ else
 	if old[2] ~= expected then
 		return { 'stale' }
 	end
+	redis.call('ZCARD', list) -- a damaged one ends this before anything is written
 end
 
 need('HDEL', 'HSET', 'ZADD', 'EXISTS')

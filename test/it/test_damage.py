@@ -265,3 +265,33 @@ def test_fsck_goes_through_everything_and_says_what_it_did(place):
     place.server.start()
     event = place.hit.on(place.server.client()).publish("a.b")["locator"]
     place.sinks[0].wait_for_events([event])
+
+
+def test_a_damaged_list_of_webhooks_leaves_no_change_half_done(place):
+    """The answer is 503, and nothing was written."""
+    place.damage("whs", place.hit.locator)
+    before = {
+        key: place.redis.hgetall(key)
+        for kind in ("wh", "sub")
+        for key in place.redis.scan_iter(f"{place.keys.prefix}{kind}:*", count=1000)
+    }
+    path = place.hit.webhook_path(place.webhook)
+    expect(place.hit.client.patch(path, {"name": "changed", "enabled": False}), 503)
+    expect(place.hit.client.delete(path), 503)
+    assert {key: place.redis.hgetall(key) for key in before} == before
+    place.all_goes_on()
+
+
+def test_a_webhook_that_is_no_hash_stops_no_publishing_where_it_has_an_alert(alone, receiver):
+    server = alone(max_pending=1)
+    tenant = Tenant(server.client())
+    redis, keys = server.redis.client, Keys(tenant)
+    sink = receiver()
+    handling = policy(alertEndpoint={"url": sink.url()})
+    webhook = tenant.create(sink.url(), failureHandling=handling, eventTypes=["a"])
+    other = tenant.create(sink.url(), eventTypes=["a"])
+    redis.zadd(keys.queue(webhook["locator"]), {UNKNOWN: 9e12})  # it is full
+    redis.set(keys.webhook(webhook["locator"]), "x")
+    event = tenant.publish("a")["locator"]
+    sink.wait_for_events([event])
+    until(lambda: redis.zcard(keys.queue(other["locator"])) == 0, "it was sent to the other")

@@ -241,6 +241,20 @@ def test_what_is_owed_may_fill_the_budget_alone(bytes_of, receiver):
     assert it.counted() == it.truth() > 0
 
 
+def test_a_damaged_list_of_needs_takes_no_event_away(bytes_of, receiver):
+    """The events themselves are still kept."""
+    it = bytes_of()
+    sink = receiver(Answer(500), Answer(200))
+    webhook = it.tenant.create(sink.url(), failureHandling=policy(retries=1, interval=1000))
+    event = it.tenant.publish()
+    until_attempts(it.tenant, webhook, 1)
+    it.trim()
+    it.redis.delete(it.needs(webhook))  # as it is when one of the wrong type was set aside
+    hurry(it.redis, it.tenant, webhook)
+    until_empty(it.redis, it.tenant, webhook)
+    assert sink.ids() == [event["locator"]] * 2
+
+
 TRACE = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-"
 
 

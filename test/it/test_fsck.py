@@ -144,3 +144,15 @@ def test_a_key_that_is_none_of_ours_is_left_alone(busy):
     redis.set(key, "x")
     assert len(ctl.lines("fsck", "--repair", code=FAILED)) == 1
     assert redis.get(key) == "x"
+
+
+def test_the_bytes_of_a_stream_that_is_gone_are_counted_no_more(busy):
+    """A tenant that is full by what it has no longer could publish nothing."""
+    ctl, redis, keys, held, *_ = busy
+    needed = redis.smembers(keys.needs(held))
+    redis.delete(keys.stream)
+    ctl.run("fsck", "--repair", code=FAILED)  # what was only there is nowhere
+    assert ctl.lines("fsck") == []
+    kept = redis.hgetall(keys.kept)
+    assert kept.keys() == needed
+    assert redis.zscore(keys.bytes, keys.tenant) == sum(len(text) + 256 for text in kept.values())
