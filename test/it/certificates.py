@@ -30,7 +30,7 @@ class Certificates:
 
     def __init__(self, directory):
         self.directory = directory
-        now = datetime.datetime.utcnow()
+        now = datetime.datetime.now(datetime.timezone.utc)
         ca_key, ca = self._make("Test authority", None, None, now - DAY, now + DAY, ca=True)
         other_key, other = self._make(
             "Another authority", None, None, now - DAY, now + DAY, ca=True
