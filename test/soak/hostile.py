@@ -2,7 +2,7 @@
 """The hostile ones of ./dev soak: tenants, clients and endpoints that take all they can get.
 
 This is a process of its own, so that the good ones share no interpreter with it, and it connects
-from an address of its own.  Its argument is JSON: "plain" and "tls" (addresses of instances),
+from addresses of its own.  Its argument is JSON: "plain" and "tls" (addresses of instances),
 "token" (for the tenants of "tenants") and "powerless" (a token that grants nothing).  It goes on
 until its input ends; then it prints, as JSON, for each party how often what came and what should
 have come.  Each party does what once cost others much, as often as it says.
@@ -29,6 +29,7 @@ from receivers import Reset  # noqa: E402
 from tokens import bearer  # noqa: E402
 
 SOURCE = "127.0.0.2"
+HOLDER = "127.0.0.3"  # of those who hold connections: or they keep out the other hostile ones only
 BODY = 1024 * 1024 - 400  # --max-body, less what stands around
 REFUSED = "http://127.0.0.1:9/"
 
@@ -158,14 +159,16 @@ class Party(threading.Thread):
             answer = self.note(self.tenant.try_create(bodies[len(self.webhooks)]))
             if answer.status == 200:
                 self.webhooks.append(answer.json()["locator"])
+            elif answer.status == 409:
+                break  # answers were lost, and there are as many as there may be
             else:
                 time.sleep(0.1)
 
     def publish(self, body):
         return self.note(self.tenant.try_publish(body))
 
-    def socket(self):
-        made = socket.create_connection(self.address, 5, source_address=(SOURCE, 0))
+    def socket(self, source=SOURCE):
+        made = socket.create_connection(self.address, 5, source_address=(source, 0))
         self.seen["connected"] += 1
         return made
 
@@ -177,7 +180,7 @@ class Party(threading.Thread):
 
 
 class Wide(Party):
-    """A thousand types against 200 webhooks of 16 patterns each; and few of them, which is let in."""
+    """A thousand types against 200 webhooks of 16 patterns each; and one, which is let in."""
 
     wants = (201, 413)
     most = 200
@@ -276,14 +279,15 @@ class Types(Party):
             path = f"{self.tenant.webhooks_path}/list?eventTypes=" + ",".join(["a"] * size)
             self.note(self.client.get(path))
         numbers = ",".join(['"a"'] * (BODY // 4))
-        shapes = ["[" * BODY, f'{{"eventTypes":[{numbers}]}}', f'[{{"type":"a","data":[{numbers}]}}]']
+        events = f'[{{"type":"a","data":[{numbers}]}}]'
+        shapes = ("[" * BODY, f'{{"eventTypes":[{numbers}]}}', events)
         shape = shapes[next(self.turn) % 3]
         self.note(self.tenant.try_create(shape))
         self.note(self.tenant.try_publish(shape))
 
 
 class Flood(Party):
-    """No token, a bad one, and one that grants nothing; each with a body that is not worth reading."""
+    """No token, a bad one, and one that grants nothing; each with a body."""
 
     wants = (401, 403)
     pause = 0.01
@@ -305,7 +309,7 @@ class Idle(Party):
         body = self.authorized("POST", self.tenant.events_path, f"Content-Length: {BODY}")
         begins = (b"\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n", body + b"[" + b" " * 50000)
         for _ in range(min(20, 150 - len(self.held))):
-            held = self.socket()
+            held = self.socket(HOLDER)
             held.sendall(begins[next(self.turn) % 3])
             held.setblocking(False)
             self.held.append(held)
@@ -419,7 +423,8 @@ def main():
     for party in world.parties:
         party.join(60)
     seen = {type(party).__name__: [party.seen, party.wants] for party in world.parties}
-    print(json.dumps({**seen, "Endpoints": [{f"to {k}": n for k, n in world.endpoints.requests.items()}, ()]}))
+    asked = {f"to {kind}": n for kind, n in world.endpoints.requests.items()}
+    print(json.dumps({**seen, "Endpoints": [asked, ()]}))
 
 
 if __name__ == "__main__":

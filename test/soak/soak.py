@@ -1,134 +1,33 @@
 #!/usr/bin/env python3
 """./dev soak [--hostile] SECONDS [SEED]: faults and hostile parties under load; then a count.
 
-Three instances share one Redis; the last one speaks TLS, so that publishers
-use the other two.  Beside the good tenants there are hostile ones, see hostile.py.
+Three instances share one Redis; the last one speaks TLS, so that publishers use the other two.
+Beside the good tenants there are hostile ones, see hostile.py; for --hostile see neighbours.py.
 
-Without --hostile: Redis syncs each write, and publishers go on all the time, each request with an Idempotency-Key, repeated
-until it is answered; every few seconds something is killed, stopped or cut off.  At the end all must
-have been delivered: what was accepted and not delivered is lost, and the soak fails.  An attempt
-that came twice must have been in flight around a fault: less than a lease before it, or while
-instances were still finding Redis again.
-
-With --hostile: nothing is killed, and Redis syncs each second.  Good tenants publish at a steady rate, first alone and then
-among the hostile ones: none of their requests may be refused, nothing lost or repeated, and the
-p99 from when an event was to be published to when it came has a bound, see Steady.
+Without it, Redis syncs each write, and publishers go on all the time, each request with an
+Idempotency-Key, repeated until it is answered; every few seconds something is killed, stopped or
+cut off.  At the end all must have been delivered: what was accepted and not delivered is lost, and
+the soak fails.  An attempt that came twice must have been in flight around a fault: less than a
+lease before it, or while instances were still finding Redis again.
 
 Last, evhookctl fsck looks at what is left in Redis.
 """
 
 import collections
 import contextlib
-import json
 import os
-import pathlib
 import random
-import subprocess
 import sys
-import tempfile
 import threading
 import time
-import uuid
 
-TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "test" / "it"))
+from world import LEASE, TOP, Hostile, World  # puts test/it into the path
 
-from api import Keys, Tenant  # noqa: E402
-from certificates import Certificates  # noqa: E402
-from client import Client  # noqa: E402
-from ctl import program  # noqa: E402
-from harness import Evhookd, RedisServer, until  # noqa: E402
-from receivers import Answer, Receiver  # noqa: E402
-from tokens import bearer, hmac_key  # noqa: E402
+from client import Client
+from neighbours import neighbours
+from receivers import Answer, Receiver
 
-import hostile  # noqa: E402
-
-LEASE = 6
-INSTANCES = 3
 PUBLISHERS = 6
-WEEK = 7 * 24 * 3600
-
-
-class Instance(Evhookd):
-    """Says whether it is ready at its admin address: the API may speak TLS."""
-
-    def status_of(self, path, admin=True):
-        return super().status_of(path, admin=True)
-
-
-class World:
-    """Redis, the instances, and who may do what."""
-
-    def __init__(self, stack, sync):
-        directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        self.redis = RedisServer(appendonly="yes", appendfsync=sync)
-        stack.callback(self.redis.close)
-        key = hmac_key(directory / "key", os.urandom(32))
-        Certificates(directory)
-        tls = {"tls_cert": directory / "good.pem", "tls_key": directory / "good.pem"}
-        options = {
-            "lease": f"{LEASE}s",
-            "delivery_timeout": "2s",
-            "log_level": "info",
-            "auth_key": key.file,
-            "max_connections": 400,
-            "max_tenant_bytes": "16M",
-        }
-        self.instances = [
-            Instance(redis=self.redis, **options, **(tls if n == INSTANCES - 1 else {}))
-            for n in range(INSTANCES)
-        ]
-        self.plain, self.tls = self.instances[:-1], self.instances[-1]
-        expires = int(time.time()) + WEEK
-        self.good = bearer(key.all(exp=expires))
-        tenants = [str(uuid.uuid4()) for _ in hostile.PARTIES]
-        self.hostile = {
-            "plain": [(i.host, i.port) for i in self.plain],
-            "tls": (self.tls.host, self.tls.port),
-            "token": key.token(tenants=tenants, permissions=["*.*"], exp=expires),
-            "powerless": key.token(tenants=tenants, permissions=[], exp=expires),
-            "tenants": tenants,
-        }
-
-    def tenant(self):
-        return Tenant(self.plain[0].client(headers=self.good))
-
-    def until_delivered(self, webhooks):
-        """Waits until nothing is owed to the good ones; what is not is lost, which is counted."""
-        queues = [Keys(tenant).queue(webhook["locator"]) for tenant, webhook in webhooks]
-        with contextlib.suppress(AssertionError):
-            until(lambda: not self.redis.client.exists(*queues), "their queues are empty", 120)
-
-    def end(self):
-        """Stops all, and returns whether what is left in Redis is good."""
-        for instance in self.instances:
-            instance.stop()
-            instance.check()
-        command = [program(), "fsck", "--redis", self.redis.uri]
-        return subprocess.run(command, stdin=subprocess.DEVNULL).returncode == 0
-
-
-class Hostile:
-    """The hostile parties, in a process of their own."""
-
-    def __init__(self, world, stack):
-        command = [sys.executable, hostile.__file__, json.dumps(world.hostile)]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
-        stack.callback(self.process.kill)
-
-    def judge(self, undisturbed):
-        """Ends them and prints what they saw; returns whether that is good: none saw a 500, and
-        undisturbed each was let in and refused as it should be."""
-        out, _ = self.process.communicate(timeout=120)
-        good = self.process.returncode == 0
-        for party, (seen, wants) in json.loads(out).items():
-            print(f"  {party}: " + ", ".join(f"{n} {what}" for what, n in sorted(seen.items())))
-            missing = [status for status in wants if undisturbed and str(status) not in seen]
-            if missing or "500" in seen:
-                print(f"  {party} is NOT as it should be" + f", without {missing}" * bool(missing))
-                good = False
-        return good
 
 
 class Publisher(threading.Thread):
@@ -432,89 +331,6 @@ def random_faults(world, stack, seconds, chance):
     good = judge(faults, accepted, sinks)
     print(f"answers other than 201 and 503: {len(unexpected)}", *unexpected[:3])
     return bad.judge(undisturbed=False) and good and not unexpected
-
-
-class Steady:
-    """A good tenant: publishes at a steady rate, whatever comes back, for a webhook of its own.
-
-    Among hostile ones the p99 may be the larger of ten times what it is alone, and 500 ms more.
-    The isolation bench asks for twice and 5 ms more, on cores that nobody shares; here two cores may
-    be all for servers, clients and endpoints of both kinds.  What the limits are for took seconds."""
-
-    TENANTS = 4
-    CONNECTIONS = 5  # each waits for its answers
-    RATE = 25
-    TIMES, MORE = 10, 0.5
-
-    def __init__(self, world, stack, number, stopping):
-        self.stopping, self.due, self.accepted, self.refused = stopping, {}, {}, []
-        self.instance = world.plain[number % len(world.plain)]
-        self.good, self.tenant = world.good, world.tenant()
-        self.sink = stack.enter_context(contextlib.closing(Receiver()))
-        self.webhook = (self.tenant, self.tenant.create(self.sink.url()))
-        self.threads = [
-            threading.Thread(target=self.publish, args=(n,), daemon=True)
-            for n in range(self.CONNECTIONS)
-        ]
-
-    def publish(self, n):
-        client = Client(self.instance.host, self.instance.port, timeout=20, headers=self.good)
-        due, tenant = time.time() + n / self.RATE, self.tenant.on(client)
-        while not self.stopping.is_set():
-            due += self.CONNECTIONS / self.RATE
-            time.sleep(max(0, due - time.time()))
-            try:
-                answer = tenant.try_publish({"type": "a", "data": {}})
-                if answer.status == 201:
-                    locator = answer.json()["locator"]
-                    self.due[locator], self.accepted[locator] = due, time.time()
-                else:
-                    self.refused.append(answer)
-            except OSError as error:
-                self.refused.append(error)
-
-    def latencies(self, begin, end):
-        """Of what was to be published in that time: until it was accepted, and until it came."""
-        came = {request.header("webhook-id"): request.time for request in self.sink.all()}
-        these = [k for k, due in self.due.items() if k in came and begin <= due < end]
-        return [(self.accepted[k] - self.due[k], came[k] - self.due[k]) for k in these]
-
-
-def p99(tenants, begin, end, what):
-    """Prints the p99 in ms of what was to be published in that time, and returns it."""
-    both = [pair for tenant in tenants for pair in tenant.latencies(begin, end)]
-    accepted, came = (sorted(column)[len(both) * 99 // 100] * 1000 for column in zip(*both))
-    print(f"{what}: p99 {came:.1f} ms, {accepted:.1f} ms until accepted, of {len(both)}")
-    return came
-
-
-def neighbours(world, stack, seconds, _chance):
-    stopping = threading.Event()
-    tenants = [Steady(world, stack, n, stopping) for n in range(Steady.TENANTS)]
-    threads = [thread for tenant in tenants for thread in tenant.threads]
-    for thread in threads:
-        thread.start()
-    begin = time.time()
-    time.sleep(seconds / 3)
-    among = time.time()
-    bad = Hostile(world, stack)
-    time.sleep(seconds * 2 / 3)
-    end = time.time()
-    stopping.set()
-    for thread in threads:
-        thread.join()
-    world.until_delivered([tenant.webhook for tenant in tenants])
-    lost = sum(len(set(tenant.due) - set(tenant.sink.ids())) for tenant in tenants)
-    repeated = sum(len(t.sink.ids()) - len(set(t.sink.ids())) for t in tenants)
-    refused = [answer for tenant in tenants for answer in tenant.refused]
-    accepted = sum(len(tenant.due) for tenant in tenants)
-    print(f"accepted {accepted}, lost {lost}, duplicated {repeated}, refused {len(refused)}", *refused[:3])
-    alone = p99(tenants, begin, among, "alone")
-    bound = max(Steady.TIMES * alone, alone + 1000 * Steady.MORE)
-    beside = p99(tenants, among, end, "among hostile ones")
-    print(f"which may be {bound:.1f} ms")
-    good = bad.judge(undisturbed=True)
-    return good and beside <= bound and not (lost or repeated or refused)
 
 
 def main():
