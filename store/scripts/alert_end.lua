@@ -6,6 +6,7 @@
 local webhook, what = ARGV[1] .. ':alert', ARGV[2]
 local queue, copies = p .. 'q:' .. webhook, p .. 'rt:' .. webhook
 local done = 0
+need('HSET', 'ZADD', 'ZREM', 'HDEL')
 for i = 3, #ARGV, 4 do
 	local locator = ARGV[i + 1]
 	local held = redis.call('ZSCORE', queue, locator)

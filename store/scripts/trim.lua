@@ -71,7 +71,8 @@ if not locators[1] then
 	return { 0, '', '', '' }
 end
 
-local newly = {} -- how many webhooks were found that need an event
+need('SADD', 'HSET', 'HGET', 'HINCRBY', 'XTRIM', 'ZINCRBY')
+local newly = {} -- how many webhooks were found that need an event, and did not name it before
 
 -- Notes which of them, by their places, a webhook needs.
 local function note(webhook, at)
@@ -80,12 +81,9 @@ local function note(webhook, at)
 		needs[i + 1] = locators[at[i]]
 	end
 	local known = redis.call('SMISMEMBER', unpack(needs))
-	if redis.call('SADD', unpack(needs)) > 0 then
-		for i = 1, #at do
-			if known[i] == 0 then
-				newly[at[i]] = (newly[at[i]] or 0) + 1
-			end
-		end
+	redis.call('SADD', unpack(needs))
+	for i = 1, #at do
+		newly[at[i]] = (newly[at[i]] or 0) + 1 - known[i]
 	end
 end
 
@@ -101,7 +99,9 @@ local function keep()
 				added = added + #text + EVENT_SELF
 			end
 		end
-		redis.call('HINCRBY', numbers, locator, n)
+		if n > 0 then
+			redis.call('HINCRBY', numbers, locator, n)
+		end
 	end
 	return added
 end

@@ -16,6 +16,7 @@ for i = 1, n do
 	end
 end
 if k > 0 then
+	need('ZREM', 'HDEL', 'RPUSH', 'LTRIM', 'HINCRBY', 'HSET', unpack(LETTING_GO))
 	redis.call('ZREM', p .. 'q:' .. queue, unpack(gone))
 	redis.call('HDEL', p .. 'rt:' .. queue, unpack(gone))
 	redis.call('ZREM', p .. 'rq:' .. queue, unpack(gone))

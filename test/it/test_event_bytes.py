@@ -255,6 +255,22 @@ def test_a_damaged_list_of_needs_takes_no_event_away(bytes_of, receiver):
     assert sink.ids() == [event["locator"]] * 2
 
 
+def test_what_a_webhook_named_before_is_kept_all_the_same(bytes_of, receiver):
+    """Named, and neither kept nor counted: as a step that was broken off leaves it."""
+    it = bytes_of()
+    sink = receiver(Answer(500), Answer(200))
+    webhook = it.tenant.create(sink.url(), failureHandling=policy(retries=1, interval=1000))
+    event = it.tenant.publish()
+    until_attempts(it.tenant, webhook, 1)
+    it.redis.sadd(it.needs(webhook), event["locator"])
+    it.trim()
+    assert it.redis.hkeys(it.kept) == [event["locator"]]
+    assert it.counted() == it.truth()
+    hurry(it.redis, it.tenant, webhook)
+    until_empty(it.redis, it.tenant, webhook)
+    assert sink.ids() == [event["locator"]] * 2
+
+
 TRACE = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-"
 
 

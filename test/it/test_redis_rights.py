@@ -7,10 +7,11 @@ import signal
 import pytest
 import redis as redis_client
 
-from api import UNKNOWN, Tenant, expect, problem
+from api import UNKNOWN, Keys, Tenant, expect, problem
 from failing import policy, until_diverted, until_outcomes
 from harness import TOP, until, until_empty
 from receivers import Answer
+from trimming import trim_step
 
 DOC = (TOP / "doc" / "operations.md").read_text()
 RULE = re.search(r"^```acl\nACL SETUSER evhookd on >PASSWORD (.*?)^```$", DOC, re.M | re.S)[1].split()
@@ -154,6 +155,25 @@ def test_a_right_taken_away_leaves_nothing_half_done(new_redis, new_evhookd, rec
     set_user(redis)
     evhookd.wait_ready()
     assert tenant.fetch(webhook) == webhook
+
+
+@pytest.mark.parametrize("right", ["hset", "hincrby", "xtrim", "zincrby"])
+def test_a_right_taken_away_leaves_no_trimming_half_done(new_redis, new_evhookd, receiver, right):
+    redis = new_redis()
+    tenant = Tenant(new_evhookd(redis=redis).client())
+    webhook = tenant.create(receiver(default=Answer(500)).url(), failureHandling=policy(divert=True))
+    tenant.publish()
+    until_diverted(tenant, webhook, 1)
+    set_user(redis)
+    redis.client.execute_command("ACL", "SETUSER", "evhookd", "-" + right)
+    user = redis_client.Redis(
+        port=redis.port, username="evhookd", password="secret", decode_responses=True
+    )
+    keys = Keys(tenant)
+    with pytest.raises(redis_client.ResponseError):
+        trim_step(user, tenant)
+    assert redis.client.exists(keys.needs(webhook["locator"]), keys.kept, keys.kept_numbers) == 0
+    assert redis.client.xlen(keys.stream) == 1
 
 
 def taken(right):
