@@ -174,14 +174,16 @@ http_take(struct http_conn *conn, const char *p, size_t n)
 	return used;
 }
 
-/* Returns how many of the bytes were used: not those behind a request that is not answered yet. */
+/* Returns how many of the bytes were used: not those behind a request that is not answered yet, nor
+ * those that have to wait for the next turn of the loop.  In each, one request at least is come to.
+ */
 static size_t
 http_feed(struct http_conn *conn, const char *p, size_t n)
 {
 	struct wire *wire = &conn->wire;
 	size_t at = 0;
 
-	while (at < n && http_is_reading(conn)) {
+	while (at < n && http_is_reading(conn) && (at == 0 || !http_turn_is_over(conn->http))) {
 		if (conn->state == HTTP_SKIPPING) {
 			at += http_skip(conn, p + at, n - at);
 			continue;
@@ -222,6 +224,15 @@ http_lost(struct http_conn *conn)
 	http_conn_free(conn);
 }
 
+/* Behind http_watch(), which would forget it. */
+static void
+http_wait_a_turn(struct http_conn *conn)
+{
+	static const struct timeval next_turn = {0};
+
+	event_add(&conn->event, &next_turn);
+}
+
 /* A record of which only the beginning is here is the beginning of a request, and has as long. */
 static void
 http_note_record(struct http_conn *conn)
@@ -253,10 +264,12 @@ http_read(struct http_conn *conn)
 		buf_add(&conn->in, http_input + used, (size_t)n - used);
 		if (http_input_secret)
 			mem_wipe(http_input, (size_t)n);
-	} while (http_is_reading(conn) && stream_has_more(&conn->stream));
+	} while (http_is_reading(conn) && conn->in.len == 0 && stream_has_more(&conn->stream));
 	if (http_is_reading(conn)) {
 		http_note_record(conn);
 		http_watch(conn, conn->stream.wants_write ? EV_READ | EV_WRITE : EV_READ);
+		if (conn->in.len > 0)
+			http_wait_a_turn(conn);
 	}
 	if (conn->http->draining) /* it may have been passed over for what was read now */
 		event_active(&conn->http->sweep, 0, 0);
@@ -267,8 +280,11 @@ http_read_on(struct http_conn *conn, short what)
 {
 	if (conn->in.len > 0)
 		http_feed_rest(conn);
-	if (http_is_reading(conn) &&
-	    ((what & (EV_READ | EV_WRITE)) != 0 || stream_has_more(&conn->stream)))
+	if (!http_is_reading(conn))
+		return;
+	if (conn->in.len > 0)
+		http_wait_a_turn(conn);
+	else if ((what & (EV_READ | EV_WRITE)) != 0 || stream_has_more(&conn->stream))
 		http_read(conn);
 }
 
@@ -286,6 +302,8 @@ http_ev_conn(evutil_socket_t fd, short what, void *arg)
 	struct http_conn *conn = arg;
 
 	(void)fd;
+	if ((what & EV_TIMEOUT) != 0 && conn->watched != 0)
+		event_add(&conn->event, NULL); /* a turn that was waited for has removed it */
 	switch (conn->state) {
 	case HTTP_FRESH:
 	case HTTP_IDLE:

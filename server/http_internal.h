@@ -71,10 +71,12 @@ struct http {
 	size_t nextras;
 	struct clients *clients; /* NULL: no cap on each */
 	struct bodies *bodies;
-	struct event tick;  /* due when the first deadline passes ... */
-	int64_t tick_ms;    /* ... at this time; INT64_MAX: not pending */
-	struct event sweep; /* activated when draining may have come further */
-	bool waning;        /* each answer ends its connection */
+	struct event tick;   /* due when the first deadline passes ... */
+	int64_t tick_ms;     /* ... at this time; INT64_MAX: not pending */
+	struct event sweep;  /* activated when draining may have come further */
+	struct timeval turn; /* of the loop, by when it began ... */
+	int64_t judged_us;   /* ... and how long judging requests took in it */
+	bool waning;         /* each answer ends its connection */
 	bool draining;
 	void (*done)(void *arg);
 	void *done_arg;
@@ -117,6 +119,9 @@ void http_conn_refuse(struct http_conn *conn, int status, const char *why, size_
 
 /* --- http_request.c --- */
 
+/* Whether judging requests has taken so much of this turn of the loop that of each connection only
+ * one more is read. */
+bool http_turn_is_over(struct http *http);
 /* The head is whole, and a body follows: READING goes on, or it was answered. */
 void http_request_head(struct http_conn *conn);
 /* More of the body is here; false when it was answered for want of room. */

@@ -16,6 +16,36 @@ has_no_connections(void *arg)
 	return stats.connections == 0;
 }
 
+static bool
+has_judged(void *arg)
+{
+	(void)arg;
+	return judged > 0;
+}
+
+/* Requests that take long to be judged, many in one go: a turn of the loop takes some of them only,
+ * and none is forgotten. */
+static void
+test_slow_judging(void **state)
+{
+	struct client client;
+
+	(void)state;
+	start(10, LONG_MS, LONG_MS);
+	client_open(&client);
+	expect(&client, "GET /hello HTTP/1.1\r\n" HOST "\r\n", 200, NULL);
+	judged = 0;
+	for (int i = 0; i < 200; i++)
+		client_send(&client,
+		    "GET /hello HTTP/1.1\r\n" HOST "X-Takes: 1\r\nX-Refuse: admit\r\n\r\n");
+	turn_until(has_judged, NULL);
+	assert_in_range(judged, 1, 20);
+	for (int i = 0; i < 200; i++)
+		expect(&client, "", 401, NULL);
+	client_close(&client);
+	stop();
+}
+
 /* Requests that never become complete, each in another part. */
 static void
 test_slow_requests(void **state)
@@ -599,6 +629,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_slow_judging),
 	    cmocka_unit_test(test_slow_requests),
 	    cmocka_unit_test(test_dripping_request),
 	    cmocka_unit_test(test_idle),
