@@ -189,6 +189,11 @@ end
 -- Returns when the queue is to be looked at again, nil when it is empty; and whether its tenant has
 -- no room for more.
 local function visit(name)
+	if name == UNFINISHED then
+		complain(due, 'lacks queues, and is made anew from them')
+		redis.call('ZADD', due, int(now + 1000 * UNFINISHED_S), name)
+		return now + 1000 * UNFINISHED_S
+	end
 	local webhook = string.sub(name, 1, 26)
 	local state = redis.call('HMGET', p .. 'wh:' .. webhook, 'tenant', 'version', 'enabled',
 		'suspendedAt', 'fate')

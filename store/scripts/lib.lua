@@ -19,6 +19,8 @@ end
 local KEPT = { wh = true, whs = true, damaged = true }
 local may_mend = true
 local bring_back -- see below
+-- In a wake-up index that was made anew, until all queues are in it; in case that nobody heard of it.
+local UNFINISHED, UNFINISHED_S = '*', 60
 local function set_aside(key)
 	local slot, kind, rest = string.match(key, '^(evhook:{%d+}:)(%a+)(.*)$')
 	if not slot or KEPT[kind] or not may_mend then
@@ -31,7 +33,10 @@ local function set_aside(key)
 	end
 	redis.call('RENAME', key, place)
 	complain(key, 'was of the wrong type and is set aside as ' .. place)
-	if kind == 'sub' then
+	if kind == 'due' then
+		local t = redis.call('TIME')
+		redis.call('ZADD', key, (t[1] + UNFINISHED_S) .. '000', UNFINISHED)
+	elseif kind == 'sub' then
 		bring_back(string.match(rest, '^:([^:]+):(.+)$'))
 	end
 	return true

@@ -7,4 +7,7 @@ local page = redis.call('SCAN', ARGV[1], 'MATCH', p .. 'q:*', 'COUNT', 1000)
 for _, key in ipairs(page[2]) do
 	wake(string.sub(key, #p + 3), 0)
 end
+if page[1] == '0' then
+	redis.call('ZREM', p .. 'due', UNFINISHED)
+end
 return page[1]

@@ -295,3 +295,21 @@ def test_a_webhook_that_is_no_hash_stops_no_publishing_where_it_has_an_alert(alo
     event = tenant.publish("a")["locator"]
     sink.wait_for_events([event])
     until(lambda: redis.zcard(keys.queue(other["locator"])) == 0, "it was sent to the other")
+
+
+def test_queues_are_woken_also_if_nobody_heard_that_their_index_was_set_aside(place):
+    """evhookctl came upon it while no evhookd was running."""
+    place.sinks[0].default = Answer(500)
+    place.hit.update(place.webhook, failureHandling=policy(retries=2, interval=1))
+    event = place.hit.publish("a.b")["locator"]
+    place.sinks[0].wait_for_events([event])
+    until(lambda: place.redis.exists(place.keys.retries(place.webhook["locator"])), "it waits")
+    place.server.kill()
+    seen = len(place.sinks[0].ids())
+    place.damage("due")
+    place.ctl.run("purge", place.beside.locator, "--yes")
+    assert place.redis.type(place.keys.due) in ("zset", "none")
+    place.server.start()
+    place.redis.zadd(place.keys.due, {"*": 0}, xx=True)  # a minute passes
+    until(lambda: len(place.sinks[0].ids()) > seen, "the retry is made")
+    until(lambda: place.redis.zscore(place.keys.due, "*") is None, "all of them are in it")
