@@ -95,6 +95,11 @@ inside evhookd --version | grep -qx "evhookd $(sed -n 's/^AC_INIT(\[evhookd\], \
 	fail 'another version'
 inside evhookctl --version >/dev/null
 inside dpkg --verify evhookd
+# upgrading and removing reach every evhookd@PORT by the target that they are part of
+for script in postinst prerm; do
+	grep -q 'deb-systemd-invoke .*evhookd\.target' "$root/var/lib/dpkg/info/evhookd.$script" ||
+		{ cat "$root/var/lib/dpkg/info/evhookd.$script"; fail "$script does not know evhookd.target"; }
+done
 
 echo '== running'
 free_ports='import socket
