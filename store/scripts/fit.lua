@@ -36,28 +36,38 @@ local function lack(right)
 	missing[missing[right]] = right
 end
 
--- Whether it is for the key or the channel that a command is refused: in Redis' words.  It is not
--- run: it is refused, and this script may not write.
-local function is_for(words, what)
-	local said = redis.pcall(unpack(words))
-	local text = type(said) == 'table' and said.err or ''
-	return string.find(text, what .. 's? mentioned') or string.find(text, "' " .. what .. '%f[%A]')
-end
+-- Whether it may use the keys.  Asked with a command that it may run, as this is one; so that a refusal
+-- is about the keys.  It reads and writes, in Redis' eyes.
+local keys_are_its = may({ 'EVALSHA', '', '2', probe, meta }) or may({ 'EVAL', '', '2', probe, meta })
 
 for _, text in ipairs(on_keys) do
 	local words = words_of(text)
 	for _, key in ipairs({ probe, meta }) do
-		local command = { words[1], key, unpack(words, 2) }
-		if not may(command) then
-			lack(is_for(command, 'key') and '~evhook:*' or '+' .. string.lower(words[1]))
+		if not may({ words[1], key, unpack(words, 2) }) then
+			lack(keys_are_its and '+' .. string.lower(words[1]) or '~evhook:*')
 		end
 	end
 end
-local publish = { 'PUBLISH', CHANGES, '1' }
-if not may(publish) then
-	lack(is_for(publish, 'channel') and '&' .. CHANGES or '+publish')
+
+-- Where both are refused there is only Redis' wording, which is another in each version, of what PUBLISH
+-- is refused for.  It is not run: it is refused.
+local may_publish, may_listen = may({ 'PUBLISH', CHANGES, '1' }), may({ 'SUBSCRIBE', CHANGES })
+if not may_publish and not may_listen then
+	local said = redis.pcall('PUBLISH', CHANGES, '1')
+	local text = type(said) == 'table' and said.err or ''
+	local of_command = string.find(text, "can't run this command", 1, true)
+		or string.find(text, "no permissions to run the '", 1, true)
+	if not of_command then
+		lack('&' .. CHANGES)
+	end
+	if string.find(text, 'channel', 1, true) then -- else nobody knows: all are named
+		may_publish, may_listen = true, true
+	end
 end
-if not may({ 'SUBSCRIBE', CHANGES }) and not missing['&' .. CHANGES] then
+if not may_publish then
+	lack('+publish')
+end
+if not may_listen then
 	lack('+subscribe')
 end
 for _, text in ipairs(others) do

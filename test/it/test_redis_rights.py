@@ -52,17 +52,42 @@ def test_the_rule_has_what_the_sources_call():
 def test_each_missing_right_is_named(shared, certs, right):
     """By the script that asks, which is what evhookd's log line and /readyz repeat."""
     shared.get(certs)
-    name = "without-" + re.sub(r"\W", "-", right)
-    set_user(shared.redis, [right], name)
-    shared.redis.client.execute_command("ACL", "SETUSER", name, "+eval")
+    assert named(shared.redis, "without-" + re.sub(r"\W", "-", right), [right]) == [right]
+
+
+def named(redis, name, without, *rules):
+    """What the script says that a user lacks."""
+    set_user(redis, without, name)
+    redis.client.execute_command("ACL", "SETUSER", name, *rules, "+eval")
     user = redis_client.Redis(
-        unix_socket_path=str(shared.redis.socket_path),
+        unix_socket_path=str(redis.socket_path),
         username=name,
         password="secret",
         decode_responses=True,
     )
-    assert user.eval(script("fit"), 0, "WAIT 0 0", "SELECT 0") == [right]
-    user.close()
+    with user:
+        return user.eval(script("fit"), 0, "WAIT 0 0", "SELECT 0")[0].split()
+
+
+@pytest.mark.parametrize(
+    "without,rules,lacks",
+    [
+        (["~evhook:*"], ["%R~evhook:*"], ["~evhook:*"]),
+        (["~evhook:*"], ["~evhook:meta"], ["~evhook:*"]),
+        (["~evhook:*"], ["~evhook:{*"], ["~evhook:*"]),
+        (["&evhook:changes"], ["&evhook:change"], ["&evhook:changes"]),
+        (["+publish", "+subscribe"], [], ["+publish", "+subscribe"]),
+        (["~evhook:*", "&evhook:changes"], [], ["~evhook:*", "&evhook:changes"]),
+        (
+            [r for r in RIGHTS if r[0] == "+"],
+            [],
+            [r for r in RIGHTS if r[0] == "+" and r not in (OPTIONAL, "+evalsha")],
+        ),
+    ],
+    ids=["read-only", "one-key", "all-but-one-key", "channel", "both", "patterns", "no-command"],
+)
+def test_what_is_named_is_what_is_missing(new_redis, without, rules, lacks):
+    assert sorted(named(new_redis(), "lacking", without, *rules)) == sorted(lacks)
 
 
 def test_all_of_the_main_path_with_exactly_these_rights(new_redis, new_evhookd, receiver, tmp_path):
