@@ -2,6 +2,7 @@
 #include "server/call.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "proto/datetime.h"
@@ -155,6 +156,24 @@ call_query_bool(struct call *call, const char *name, int *out)
 	return 0;
 }
 
+/*
+ * RFC 3339, or with an offset that lacks its colon: so writes Python's strftime, which clients that
+ * openapi-generator makes use for what stands in a query.
+ */
+static int
+call_query_datetime(const char *value, int64_t *out)
+{
+	char text[48];
+	size_t n = strlen(value);
+
+	if (datetime_parse(value, n, out) == 0)
+		return 0;
+	if (n < 5 || n + 2 > sizeof(text) || (value[n - 5] != '+' && value[n - 5] != '-'))
+		return -1;
+	snprintf(text, sizeof(text), "%.*s:%s", (int)n - 2, value, value + n - 2);
+	return datetime_parse(text, n + 1, out);
+}
+
 int
 call_query_time(struct call *call, const char *name, int64_t *out)
 {
@@ -162,7 +181,7 @@ call_query_time(struct call *call, const char *name, int64_t *out)
 
 	if (call_query_one(call, name, &value) != 0)
 		return -1;
-	if (value != NULL && datetime_parse(value, strlen(value), out) != 0)
+	if (value != NULL && call_query_datetime(value, out) != 0)
 		return call_query_fault(call, name, "must be a date and time as in RFC 3339");
 	return 0;
 }

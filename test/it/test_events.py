@@ -398,6 +398,9 @@ def test_the_times_filter_the_time_of_storing_start_inclusive_end_exclusive(tena
     assert inside and listed(**both) == inside
     assert tenant.all_events(pageSize=1, **both) == inside
     assert listed(startTimestamp=format_ms(end), endTimestamp=format_ms(begin)) == []
+    # as Python writes it, without the colon of RFC 3339
+    offset = format_ms(begin).replace("Z", "+0000")
+    assert listed(startTimestamp=offset) == listed(startTimestamp=format_ms(begin))
 
 
 def test_the_newest_first(tenant):

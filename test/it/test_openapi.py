@@ -44,10 +44,16 @@ def nodes(node):
         yield from nodes(child)
 
 
+WRITTEN = {
+    "date-time": "^" + DATETIME.pattern,
+    "uuid": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+}
+
+
 def closed(node):
     """The document as answers must keep to it: every object is closed, so that an undescribed property
-    fails, and every date-time is written in one way, which the document must not say in a pattern
-    (clients are to make dates of it)."""
+    fails, and what has a format is written in one way, which the document must not say in a pattern
+    (clients are to make dates of it, and some check a pattern that null fails)."""
     if isinstance(node, list):
         return [closed(child) for child in node]
     if not isinstance(node, dict):
@@ -55,8 +61,8 @@ def closed(node):
     node = {name: closed(child) for name, child in node.items()}
     if node.get("type") == "object" and "properties" in node:
         node.setdefault("additionalProperties", False)
-    if node.get("format") == "date-time":
-        node["pattern"] = "^" + DATETIME.pattern
+    if node.get("format") in WRITTEN:
+        node["pattern"] = WRITTEN[node["format"]]
     return node
 
 
