@@ -172,6 +172,7 @@ publish_store(struct publish_flow *flow, const char *idempotency_key)
 	    .max_webhooks = config->max_webhooks,
 	    .max_pending = config->max_pending,
 	    .max_diverted = config->max_diverted,
+	    .attempts_kept = config->attempts_kept,
 	    .max_tenant_bytes = config->max_tenant_bytes,
 	    .lease_ms = config->lease_ms,
 	    .trace_parent = flow->trace_parent,
@@ -213,13 +214,21 @@ publish_parts(const struct publish_flow *flow, const struct publish_result *resu
 	};
 }
 
+/* The event was diverted or dropped for that webhook: its attempts or diverted events say which. */
 static void
-publish_count_unqueued(struct app *app, enum target_how how)
+publish_count_unqueued(
+    struct call *call, const struct publish_event *event, const struct publish_target *target)
 {
-	if (how == TARGET_OVERFLOW)
-		app->overflowed++;
-	else
-		app->met_suspended++;
+	if (target->how == TARGET_SUSPENDED) {
+		call->app->met_suspended++;
+		return;
+	}
+	call->app->overflowed++;
+	log_begin(LOG_WARN, "a webhook's queue is full");
+	log_str("tenant", call->tenant.s);
+	log_str("webhook", target->webhook.s);
+	log_str("event", event->locator.s);
+	log_end();
 }
 
 /* Hands the deliveries of one event over; gives its payload (unref), NULL when none is leased here.
@@ -242,7 +251,7 @@ publish_hand_over(const struct publish_flow *flow, const struct publish_result *
 			continue;
 		}
 		if (target->how != TARGET_LEASED) {
-			publish_count_unqueued(call->app, target->how);
+			publish_count_unqueued(call, event, target);
 			continue;
 		}
 		if (payload == NULL)

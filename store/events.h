@@ -66,6 +66,7 @@ struct publish_request {
 	int64_t max_webhooks;
 	int64_t max_pending;
 	int64_t max_diverted;
+	int64_t attempts_kept;
 	int64_t max_tenant_bytes;
 	int64_t lease_ms;
 	size_t max_leases;                /* of this request, at most; what is not leased waits */

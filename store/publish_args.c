@@ -99,6 +99,7 @@ publish_args_head(struct redis_cmd *cmd, const struct publish_request *request)
 	redis_args(cmd, request->note_tenant ? "1" : "");
 	redis_argi(cmd, request->max_webhooks);
 	redis_argi(cmd, (int64_t)request->leases_each);
+	redis_argi(cmd, request->attempts_kept);
 	redis_argi(cmd, (int64_t)request->nrooms);
 	for (size_t i = 0; i < request->nrooms; i++) {
 		redis_arg(cmd, request->rooms[i].webhook.s, ULID_LEN);

@@ -5,7 +5,7 @@
 --       --max-tenant-bytes, idempotency key's hash ('' for none; then there is one request), hash of
 --       the body and ":<user>" whom the events without a userLocator are by, if anybody, its TTL ms,
 --       TTL ms of request ids, '1' when the tenant is to be noted for trimming in any case, --max-webhooks,
---       leases of one webhook at most, n webhooks with another number, for each: it, its number; and
+--       leases of one webhook at most, --attempts-kept, n webhooks with another number, for each: it, its number; and
 --       for each request: n events, and for each of them: type, data, locator suffix, n words,
 --       these: names and values of its further fields, requestId first.
 -- Returns {'ok' ('much' when the tenant's stream is to be trimmed), lease end, for each event
@@ -22,8 +22,9 @@ local tenant, lease_ms, budget = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_fanout, max_pending, max_diverted = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local max_bytes = tonumber(ARGV[7])
 local idem, body_hash = ARGV[8], sub(ARGV[9], 1, 64)
-local max_webhooks, leases_each, nrooms = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[15])
-local first, last = 16 + 2 * nrooms, #ARGV
+local max_webhooks, leases_each, nrooms = tonumber(ARGV[13]), tonumber(ARGV[14]), tonumber(ARGV[16])
+local attempts_kept = ARGV[15]
+local first, last = 17 + 2 * nrooms, #ARGV
 local LOOKUPS_MAX = 3072 -- of patterns
 local LOADS_MAX = 20000 -- of their members
 local GATHERED_MAX = 2000 -- deliveries, when there are several requests
@@ -183,7 +184,7 @@ end
 local now = now_ms()
 local leased, waiting = lease_score(now + lease_ms), wait_score(now)
 local leases = {}
-for i = 16, 15 + 2 * nrooms, 2 do
+for i = 17, 16 + 2 * nrooms, 2 do
 	leases[ARGV[i]] = tonumber(ARGV[i + 1])
 end
 for i = 1, #hooks do
@@ -236,6 +237,19 @@ local function alert_of(hook, locator, i, request, diverted)
 	end
 end
 
+local DROPS_MAX = 1000 -- that leave a record, of those that one script drops
+local drops = 0
+
+-- An event that a webhook will never get leaves a record among its attempts, which says why.
+local function note_drop(hook, locator, i)
+	if drops < DROPS_MAX then
+		drops = drops + 1
+		hook.drops[#hook.drops + 1] = record_head(int(now), 'dropped', '0') .. locator .. ' '
+			.. ARGV[i + TYPE] .. (hook.suspended and ' 0 0 0 suspended\nthe webhook is suspended\n'
+				or ' 0 0 0 overflow\nthe queue is full\n')
+	end
+end
+
 -- What becomes of an event that is not queued for a webhook. The stream has it, so that nothing but
 -- the reason is written for each webhook.
 local function refuse(hook, locator, i, request)
@@ -243,7 +257,7 @@ local function refuse(hook, locator, i, request)
 		local trigger = hook.suspended and 'suspended' or 'overflow'
 		hook.record = diverted_record(trigger,
 			hook.suspended and 'the webhook is suspended' or 'the queue is full', now, '0')
-		hook.diverted, hook.dropped = {}, 0
+		hook.diverted, hook.dropped, hook.drops = {}, 0, {}
 		hook.spare = find(hook.value, ' divert', 1, true)
 			and diverted_room(hook.webhook, max_diverted) or 0
 	end
@@ -254,6 +268,7 @@ local function refuse(hook, locator, i, request)
 		hook.diverted[#hook.diverted + 1] = hook.record
 	else
 		hook.dropped = hook.dropped + 1
+		note_drop(hook, locator, i)
 	end
 	if not hook.suspended and find(hook.value, ' alert', 1, true) then
 		alert_of(hook, locator, i, request, divertible)
@@ -342,7 +357,7 @@ end
 for i = 1, #lists do
 	lists[i].fate = lists[i].events > 0 and fate_of(lists[i])
 	if lists[i].events > 0 and not lists[i].fate then
-		need('HSET', 'HINCRBY', 'HLEN', 'HMGET', 'HGET')
+		need('HSET', 'HINCRBY', 'HLEN', 'HMGET', 'HGET', 'LTRIM')
 	end
 end
 -- From here on it writes.
@@ -396,6 +411,9 @@ for i = 1, #hooks do
 		divert(hook.webhook, hook.diverted)
 		if hook.dropped > 0 then
 			count(hook.webhook, 'dropped', hook.dropped)
+		end
+		if hook.drops[1] then
+			attempted(hook.webhook, attempts_kept, hook.drops)
 		end
 	end
 end

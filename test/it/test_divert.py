@@ -415,3 +415,37 @@ def test_deleting_the_webhook_leaves_no_key(tenant, receiver, redis):
     assert no_trace(redis, webhook)
     problem(tenant.try_delete(webhook), 404)
     problem(tenant.client.get(tenant.webhook_path(webhook, "attempts")), 404)
+
+
+def test_what_is_dropped_untried_leaves_a_trace(new_redis, new_evhookd, receiver, event):
+    release = event()
+    server = new_evhookd(redis=new_redis(), max_pending=2, attempts_kept=20)
+    tenant = Tenant(server.client())
+    sink = receiver(default=Answer(after=release))
+    full = tenant.create(sink.url(), eventTypes=["a"])
+    suspended = tenant.create(
+        receiver(default=Answer(500)).url(),
+        eventTypes=["b"],
+        failureHandling={"suspend": True},
+    )
+    tenant.publish("b")
+    until(lambda: tenant.fetch(suspended)["suspended"], "it is suspended")
+    locators = [tenant.publish("a")["locator"] for _ in range(3)]
+    last = tenant.publish("b")["locator"]
+
+    (drop,) = tenant.attempts(full, outcome="dropped")
+    assert drop["eventLocator"] == locators[2] and drop["eventType"] == "a"
+    assert drop["attempt"] == 0 and drop["statusCode"] is None and drop["nextAttemptAt"] is None
+    assert (drop["failureTrigger"], drop["failureMessage"]) == ("overflow", "the queue is full")
+    (drop,) = tenant.attempts(suspended, outcome="dropped")
+    assert drop["eventLocator"] == last
+    assert (drop["failureTrigger"], drop["failureMessage"]) == (
+        "suspended",
+        "the webhook is suspended",
+    )
+    (line,) = server.log_lines("level=warn", "queue is full", locators[2])
+    assert tenant.locator in line and full["locator"] in line
+
+    tenant.publish_many(100, "b")  # no more records than are kept
+    assert len(tenant.attempts(suspended)) == 20
+    release.set()

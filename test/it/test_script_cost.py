@@ -2,7 +2,9 @@
 
 What is judged is Redis' own slowlog: the fastest of some runs, since on a busy machine any run may
 be interrupted; a script that does too much is slow in all of them.  A yardstick says before and
-after each run how busy the machine is.  IT_LONG=1 takes the sizes to their limits.
+after each run how busy the machine is.  IT_LONG=1 takes the sizes to their limits, and judges by
+the 20 ms that are promised; without it other tests run beside, so that only what takes five times as
+long fails, which is little against the seconds that such scripts have taken.
 """
 
 import os
@@ -15,7 +17,7 @@ from api import CROCKFORD, UNKNOWN, Keys, Tenant, expect, problem
 from harness import until
 
 LONG = bool(os.environ.get("IT_LONG"))
-LIMIT_MS = 20
+LIMIT_MS = 20 if LONG else 100
 YARDSTICK = """
 for _ = 1, 10 do
   local members = {}
