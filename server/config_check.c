@@ -132,15 +132,18 @@ config_try_redis_server(struct buf *faults)
 	bool found = false;
 
 	while (!found && (dir = strsep(&rest, ":"))) {
-		struct buf file = {0};
+		struct buf redis = {0}, valkey = {0};
 
-		buf_printf(&file, "%s/redis-server", dir);
-		found = access(buf_str(&file), X_OK) == 0;
-		buf_clear(&file);
+		buf_printf(&redis, "%s/redis-server", dir);
+		buf_printf(&valkey, "%s/valkey-server", dir);
+		found = access(buf_str(&redis), X_OK) == 0 || access(buf_str(&valkey), X_OK) == 0;
+		buf_clear(&redis);
+		buf_clear(&valkey);
 	}
 	free(list);
 	if (!found)
-		buf_adds(faults, "--redis: not given, and there is no redis-server in PATH\n");
+		buf_adds(faults, "--redis: not given, and there is neither redis-server nor "
+				 "valkey-server in PATH\n");
 }
 
 static void

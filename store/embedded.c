@@ -1,6 +1,6 @@
 /*
- * The embedded redis-server: one process, in a session of its own, so that a Ctrl-C does not reach
- * it and it outlives the drain.
+ * The embedded redis-server or valkey-server: one process, in a session of its own, so that a
+ *Ctrl-C does not reach it and it outlives the drain.
  *
  *	      embedded_adopt()                     embedded_on_exit()
  *	start ───────┬───────▶ running ──────────────────────────────▶ down
@@ -152,11 +152,11 @@ embedded_reap(struct embedded *embedded, struct buf *how)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* posix_spawn() with nothing inherited but the log as stderr and the lock.  0 or an errno. */
+/* posix_spawn() of the server of that name, with nothing inherited but the log as stderr and the
+ * lock. 0 or an errno. */
 static int
-embedded_exec(const struct embedded *embedded, int log, int lock, pid_t *pid)
+embedded_exec_name(const struct embedded *embedded, char *name, int log, int lock, pid_t *pid)
 {
-	char name[] = "redis-server";
 	char *argv[] = {name, embedded->dir.conf, NULL};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -190,6 +190,16 @@ embedded_exec(const struct embedded *embedded, int log, int lock, pid_t *pid)
 	return rc;
 }
 
+/* Whichever is installed.  0 or an errno. */
+static int
+embedded_exec(const struct embedded *embedded, int log, int lock, pid_t *pid)
+{
+	char redis[] = "redis-server", valkey[] = "valkey-server";
+	int rc = embedded_exec_name(embedded, redis, log, lock, pid);
+
+	return rc == ENOENT ? embedded_exec_name(embedded, valkey, log, lock, pid) : rc;
+}
+
 /* Starts a server; it need not listen yet.  0, or -1 and why. */
 static int
 embedded_spawn(struct embedded *embedded, struct buf *why)
@@ -203,8 +213,8 @@ embedded_spawn(struct embedded *embedded, struct buf *why)
 	log = lock < 0 ? -1 : embedded_dir_open_log(&embedded->dir);
 	rc = log < 0 ? errno : 0;
 	if (rc == 0 && (rc = embedded_exec(embedded, log, lock, &pid)) == ENOENT)
-		buf_adds(why, "redis-server not found in PATH: apt-get install redis-server, or "
-			      "use --redis");
+		buf_adds(why, "neither redis-server nor valkey-server found in PATH: apt-get "
+			      "install redis-server, or use --redis");
 	else if (rc == EWOULDBLOCK)
 		buf_printf(
 		    why, "data directory %s: a redis-server still holds it", embedded->dir.path);
@@ -236,14 +246,16 @@ embedded_log(enum log_level level, const char *msg, pid_t pid)
 	log_end();
 }
 
-/* Where redis-server cannot read its file: how that is repaired, with the name. */
+/* Where the server cannot read its file: how that is repaired, with the name. */
 static void
 embedded_advise(const struct embedded *embedded, struct buf *why)
 {
-	if (strstr(buf_str(why), "redis-check-aof") == NULL)
+	bool valkey = strstr(buf_str(why), "valkey-check-aof") != NULL;
+
+	if (!valkey && strstr(buf_str(why), "redis-check-aof") == NULL)
 		return;
 	buf_adds(why, ": copy the directory, then ");
-	embedded_dir_repair(&embedded->dir, why);
+	embedded_dir_repair(&embedded->dir, valkey ? "valkey-check-aof" : "redis-check-aof", why);
 }
 
 /* Waits until the new server has loaded.  0, or -1 and why when it has exited instead; one that

@@ -269,9 +269,9 @@ embedded_dir_check_aof(const struct embedded_dir *dir, struct buf *why)
 }
 
 void
-embedded_dir_repair(const struct embedded_dir *dir, struct buf *out)
+embedded_dir_repair(const struct embedded_dir *dir, const char *tool, struct buf *out)
 {
-	buf_printf(out, "redis-check-aof --fix %s/" AOF_DIR "/" AOF_MANIFEST, dir->path);
+	buf_printf(out, "%s --fix %s/" AOF_DIR "/" AOF_MANIFEST, tool, dir->path);
 }
 
 int

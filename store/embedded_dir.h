@@ -27,7 +27,7 @@ int embedded_dir_lock_server(const struct embedded_dir *dir);
  */
 int embedded_dir_check_aof(const struct embedded_dir *dir, struct buf *why);
 /* Appends the command that repairs the append-only file. */
-void embedded_dir_repair(const struct embedded_dir *dir, struct buf *out);
+void embedded_dir_repair(const struct embedded_dir *dir, const char *tool, struct buf *out);
 /* Gives redis.log open for appending; a long one is put aside first.  -1 with errno. */
 int embedded_dir_open_log(const struct embedded_dir *dir);
 /* Appends the last line of redis.log, printable; nothing when there is none. */

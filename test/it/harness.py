@@ -22,6 +22,7 @@ from api import Keys
 from client import DEADLINE, Client
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+REDIS = "redis-server" if shutil.which("redis-server") else "valkey-server"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 TROUBLE = re.compile(
     rb"ERROR: AddressSanitizer|runtime error:|LeakSanitizer|Assertion"
@@ -80,7 +81,7 @@ class PortLock:
 
 
 class RedisServer:
-    """A redis-server of its own, in a directory of its own, on a Unix socket and a TCP port."""
+    """A redis-server, or valkey-server, of its own, in a directory of its own, on a Unix socket and a TCP port."""
 
     def __init__(self, start=True, env=None, **options):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="evhook-redis-"))
@@ -106,7 +107,7 @@ class RedisServer:
         return f"unix://{self.socket_path}"
 
     def start(self):
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [REDIS, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--unixsocket", str(self.socket_path), "--dir", str(self.dir)]
         for name, value in self.options.items():
             command += ["--" + name.replace("_", "-"), str(value)]

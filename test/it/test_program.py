@@ -12,7 +12,7 @@ import pytest
 
 from api import Keys, Tenant, expect, problem
 from client import Client
-from harness import DEADLINE, run, until
+from harness import DEADLINE, REDIS, run, until
 from receivers import Answer
 
 OPTIONS = """
@@ -410,7 +410,7 @@ def redis_processes(directory):
     found = []
     for process in pathlib.Path("/proc").iterdir():
         try:
-            if process.name.isdigit() and (process / "comm").read_text().startswith("redis"):
+            if process.name.isdigit() and (process / "comm").read_text().startswith(REDIS[:5]):
                 here = pathlib.Path(os.readlink(process / "cwd"))
                 if here == directory or directory in here.parents:
                     if (process / "stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":

@@ -51,6 +51,15 @@ run(const char *command)
 	return status;
 }
 
+static const char *const servers[] = {"redis-server", "valkey-server"};
+
+/* What checks the files of the server that is installed. */
+static const char *
+checker(void)
+{
+	return run("command -v redis-server >/dev/null") ? "valkey-check-aof" : "redis-check-aof";
+}
+
 /* The process that listens; 0 for none. */
 static pid_t
 server_pid(const char *socket)
@@ -436,6 +445,28 @@ test_one_at_a_time(void **state)
 	embedded_free(embedded);
 }
 
+/* Where there is no redis-server in PATH: by its other name. */
+static void
+test_valkey(void **state)
+{
+	struct fixture *f = *state;
+	struct embedded *embedded;
+	char command[400];
+
+	snprintf(command, sizeof command,
+	    "mkdir %s/bin && ln -s \"$(command -v redis-server || command -v valkey-server)\" "
+	    "%s/bin/valkey-server",
+	    f->top, f->top);
+	assert_int_equal(run(command), 0);
+	snprintf(command, sizeof command, "%s/bin", f->top);
+	setenv("PATH", command, 1);
+	embedded = start_well(f);
+	expect(embedded_socket(embedded), "SET key value", "OK");
+	embedded_stop(embedded);
+	embedded_free(embedded);
+	setenv("PATH", f->path, 1);
+}
+
 static void
 test_refusals(void **state)
 {
@@ -444,8 +475,9 @@ test_refusals(void **state)
 	int fd;
 
 	setenv("PATH", "/nonexistent", 1);
-	expect_refusal(
-	    f, "redis-server not found in PATH: apt-get install redis-server, or use --redis");
+	expect_refusal(f,
+	    "neither redis-server nor valkey-server found in PATH: apt-get install redis-server, "
+	    "or use --redis");
 	setenv("PATH", f->path, 1);
 	snprintf(f->data_dir, sizeof f->data_dir, "/proc/nowhere");
 	expect_refusal(f, "data directory /proc/nowhere: No such file or directory");
@@ -527,15 +559,14 @@ test_tail_of_nuls(void **state)
 	fwrite(nuls, 1, sizeof nuls, file);
 	fclose(file);
 	assert_null(start(f, &why));
-	snprintf(cure, sizeof cure,
-	    "redis-check-aof --fix %s/appendonlydir/appendonly.aof.manifest", f->data_dir);
+	snprintf(cure, sizeof cure, "%s --fix %s/appendonlydir/appendonly.aof.manifest", checker(),
+	    f->data_dir);
 	assert_non_null(strstr(why, cure));
 	assert_null(strchr(why, '\n'));
 	free(why);
 	snprintf(cure, sizeof cure,
-	    "cd '%s' && echo y | redis-check-aof --fix appendonlydir/appendonly.aof.manifest "
-	    ">/dev/null",
-	    f->data_dir);
+	    "cd '%s' && echo y | %s --fix appendonlydir/appendonly.aof.manifest >/dev/null",
+	    f->data_dir, checker());
 	assert_int_equal(run(cure), 0);
 	embedded = start_well(f);
 	expect(embedded_socket(embedded), "GET key", "value");
@@ -631,8 +662,9 @@ test_of_another_user(void **state)
 	if (pid == 0) {
 		if (setgid(65534) || setuid(65534))
 			_exit(1);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", path,
-		    "--save", "", "--logfile", "/dev/null", (char *)NULL);
+		for (size_t i = 0; i < 2; i++)
+			execlp(servers[i], servers[i], "--port", "0", "--unixsocket", path,
+			    "--save", "", "--logfile", "/dev/null", (char *)NULL);
 		_exit(127);
 	}
 	for (int64_t end = clock_mono_ms() + WAIT_MS; server_pid(path) != pid;) {
@@ -658,6 +690,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_adopts, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_waits_for_orphan, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_one_at_a_time, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(test_valkey, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_broken_data, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(test_broken_file, set_up, tear_down),

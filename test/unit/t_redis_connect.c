@@ -68,6 +68,7 @@ start_server(void)
 {
 	char number[16];
 	const char *at;
+	static const char *const servers[] = {"redis-server", "valkey-server"};
 	int ready[2];
 	char c;
 
@@ -77,8 +78,9 @@ start_server(void)
 	if (server == 0) {
 		dup2(ready[1], STDOUT_FILENO);
 		close(ready[0]);
-		execlp("redis-server", "redis-server", "--port", number, "--bind", "127.0.0.1",
-		    "--save", "", "--logfile", "", "--dir", "/tmp", (char *)NULL);
+		for (size_t i = 0; i < 2; i++)
+			execlp(servers[i], servers[i], "--port", number, "--bind", "127.0.0.1",
+			    "--save", "", "--logfile", "", "--dir", "/tmp", (char *)NULL);
 		_exit(127);
 	}
 	close(ready[1]);

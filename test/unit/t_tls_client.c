@@ -322,7 +322,11 @@ test_session_ends_with_its_certificate(void **state)
 		assert_in_range(SSL_SESSION_get_timeout(session), 1, 300);
 		assert_true(session_from(ctx, &session));
 		assert_in_range(SSL_SESSION_get_timeout(session), 1, 300);
+#if OPENSSL_VERSION_NUMBER >= 0x30400000L
+		SSL_SESSION_set_time_ex(session, time(NULL) - 301);
+#else
 		SSL_SESSION_set_time(session, time(NULL) - 301);
+#endif
 		assert_false(session_from(ctx, &session));
 		assert_non_null(session); /* another one */
 		SSL_SESSION_free(session);
