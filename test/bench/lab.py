@@ -19,6 +19,7 @@ from resp import Redis
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 TICK = os.sysconf("SC_CLK_TCK")
+REDIS = "redis-server" if shutil.which("redis-server") else "valkey-server"
 ALLOWED = sorted(os.sched_getaffinity(0))
 OWN_CORE = ALLOWED[:1]  # of the program under test
 OTHER_CORE = ALLOWED[1:2] or ALLOWED[:1]  # of everything else, this driver too
@@ -188,7 +189,7 @@ class Lab:
     def start_redis(self, appendfsync="everysec", appendonly="yes"):
         path = self.dir / "redis.sock"
         process = self.start(
-            ["redis-server", "--port", "0", "--unixsocket", str(path), "--dir", str(self.dir),
+            [REDIS, "--port", "0", "--unixsocket", str(path), "--dir", str(self.dir),
              "--save", "", "--appendonly", appendonly, "--appendfsync", appendfsync,
              "--auto-aof-rewrite-percentage", "0", "--zset-max-listpack-entries", "16"],
             log="redis.log",
@@ -298,7 +299,7 @@ def machine():
     nginx = shutil.which("nginx", path="/usr/sbin:" + os.environ.get("PATH", "")) or "nginx"
     return {
         "cpu": cpu, "cores": len(ALLOWED), "memory_mb": memory_mb, "kernel": platform.release(),
-        "redis": version_of("redis-server", "--version").split("sha=")[0].strip(),
+        "redis": version_of(REDIS, "--version").split("sha=")[0].strip(),
         "nginx": version_of(nginx, "-v"),
         "wrk": version_of("wrk", "-v").split("Copyright")[0].strip(),
         "placement": (
