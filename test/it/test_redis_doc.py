@@ -9,12 +9,13 @@ import redis
 from api import ULID, UNKNOWN, Keys, Tenant
 from client import DEADLINE
 from failing import policy
-from harness import TOP, child_environment, until, until_empty
+from harness import REDIS, TOP, child_environment, until, until_empty
 from receivers import Answer
 from trimming import trim
 
 DOC = (TOP / "doc" / "redis.md").read_text()
 RECIPES = re.findall(r"^```sh\n(.*?)^```$", DOC, re.M | re.S)
+CLI = REDIS.replace("-server", "-cli")
 PLACES = {
     "{N}": r"\{\d+\}",
     "<tenant>": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
@@ -100,7 +101,7 @@ def take(busy, recipes):
         text, times = re.subn(there, lambda _, here=here: here, text)
         assert times == 1, f"{there} stands in doc/redis.md once"
     done = subprocess.run(
-        ["bash", "-c", text],
+        ["bash", "-c", text.replace("redis-cli", CLI)],
         env=child_environment(),
         timeout=4 * DEADLINE,
         stdin=subprocess.DEVNULL,
@@ -188,5 +189,6 @@ def test_a_queue_that_was_forgotten_can_be_woken(busy, receiver):
     (wake,) = [recipe for recipe in RECIPES if "LT 0" in recipe]
     wake = wake.replace("$WEBHOOK", locator).replace("${P}", busy.keys.prefix)
     cli = RECIPES[0].replace("evhook-data/redis.sock", str(busy.socket))
-    subprocess.run(["bash", "-c", cli + wake], check=True, stdout=subprocess.DEVNULL)
+    wake = (cli + wake).replace("redis-cli", CLI)
+    subprocess.run(["bash", "-c", wake], check=True, stdout=subprocess.DEVNULL)
     until(lambda: len(sink.all()) == 2, "it is delivered")
