@@ -41,6 +41,8 @@ debian_make() {
 debian_mount() {
 	mountpoint -q "$1/proc" || mount -t proc proc "$1/proc"
 	mountpoint -q "$1/dev/shm" || { mkdir -p "$1/dev/shm" && mount -t tmpfs tmpfs "$1/dev/shm"; }
+	mountpoint -q "$1/dev/pts" ||
+		{ mkdir -p "$1/dev/pts" && mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"; }
 }
 
 # debian_run ROOT COMMAND...
@@ -54,7 +56,7 @@ debian_run() {
 # debian_remove ROOT: what is mounted goes first, as nothing behind a mount may be deleted.
 debian_remove() {
 	local at
-	for at in proc dev/shm; do
+	for at in proc dev/shm dev/pts; do
 		! mountpoint -q "$1/$at" || umount "$1/$at"
 	done
 	rm -rf --one-file-system "$1"

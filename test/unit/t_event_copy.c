@@ -64,8 +64,8 @@ t_none(void **state)
 	    "[]",
 	    "{}",
 	    "{\"locator\":\"x\",\"type\":\"a\",\"data\":[],\"requestId\":\"r\",\"timestamp\":1}",
-	    "{\"locator\":\"x\",\"type\":\"a\",\"data\":{},\"requestId\":\"r\",\"timestamp\":"
-	    "\"1\"}",
+	    ("{\"locator\":\"x\",\"type\":\"a\",\"data\":{},\"requestId\":\"r\",\"timestamp\":"
+	     "\"1\"}"),
 	    "{\"locator\":\"x\",\"type\":\"a\",\"data\":{},\"timestamp\":1}",
 	    "{\"locator\":\"x\",\"data\":{},\"requestId\":\"r\",\"timestamp\":1}",
 	    "{\"type\":\"a\",\"data\":{},\"requestId\":\"r\",\"timestamp\":1}",

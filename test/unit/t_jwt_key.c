@@ -181,8 +181,8 @@ test_secrets_that_are_public(void **state)
 	    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDExampleExampleExampleExample a@b\n",
 	    "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC a@b                           \n",
 	    "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY= a@b\n",
-	    "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
-	    "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}\n",
+	    ("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+	     "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}\n"),
 	};
 	EVP_PKEY *pkey = EVP_EC_gen("P-256");
 	unsigned char *der = NULL;

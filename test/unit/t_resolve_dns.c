@@ -111,8 +111,7 @@ ask(const char *host)
 	return heard.text;
 }
 
-static void
-write_file(const char *path, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) write_file(const char *path, const char *fmt, ...)
 {
 	FILE *file = fopen(path, "we");
 	va_list ap;
