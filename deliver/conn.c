@@ -101,7 +101,8 @@ conn_wrote(struct conn *conn, size_t n)
 		struct iovec *piece = &conn->out[i];
 		size_t part = n < piece->iov_len ? n : piece->iov_len;
 
-		piece->iov_base = (char *)piece->iov_base + part;
+		if (part > 0) /* there may be no second piece */
+			piece->iov_base = (char *)piece->iov_base + part;
 		piece->iov_len -= part;
 		n -= part;
 	}
