@@ -166,10 +166,10 @@ def test_a_deleted_webhook_is_gone_at_once_and_lets_go_in_steps(two_with_kept):
     assert not it.redis.exists(
         it.keys.diverted(one["locator"]), it.keys.diverted_order(one["locator"])
     )
-    assert 0 < it.redis.scard(it.needs(one)) < count
-    steps = it.trim(retention_ms=10**9, kept=10**9)  # what the trimmer does within a minute
-    assert steps >= count // 500
-    assert no_trace(it.redis, one)
+    assert it.redis.scard(it.needs(one)) < count
+    # the process goes on by itself; with it or for it:
+    it.trim(retention_ms=10**9, kept=10**9)
+    until(lambda: no_trace(it.redis, one), "all is let go")
     assert it.redis.hvals(it.numbers) == ["1"] * count
     assert len(it.tenant.diverted(other, count=1000)) == 1000
     it.tenant.delete(other)

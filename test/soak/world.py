@@ -46,6 +46,8 @@ class World:
         options = {
             "lease": f"{LEASE}s",
             "delivery_timeout": "2s",
+            # slow readers hold an end up until then
+            "drain_timeout": "5s",
             "log_level": "info",
             "auth_key": key.file,
             "max_connections": 400,
