@@ -61,10 +61,11 @@ xcalloc(size_t n, size_t size)
 void *
 xrealloc(void *p, size_t size)
 {
-	p = realloc(p, size > 0 ? size : 1);
-	if (p == NULL)
+	void *grown = realloc(p, size > 0 ? size : 1);
+
+	if (grown == NULL)
 		mem_die();
-	return p;
+	return grown;
 }
 
 void *

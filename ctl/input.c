@@ -15,11 +15,12 @@ input_stream(FILE *file, const char *name, struct buf *out)
 	char block[16384];
 	size_t n;
 
-	while ((n = fread(block, 1, sizeof block, file)) > 0) {
+	do { /* less than a block is the end, or an error: a terminal is not asked once more */
+		n = fread(block, 1, sizeof block, file);
 		if (out->len + n > INPUT_MAX)
 			return ctl_fail(CTL_FAILED, "%s is larger than 256 MiB", name);
 		buf_add(out, block, n);
-	}
+	} while (n == sizeof block);
 	if (ferror(file))
 		return ctl_fail(CTL_FAILED, "cannot read %s: %s", name, strerror(errno));
 	return CTL_OK;

@@ -106,13 +106,17 @@ config_try_data_dir(const char *path, struct buf *faults)
 {
 	struct stat st;
 	char *parent;
+	int rc;
 
 	if (stat(path, &st)) {
+		rc = errno;
 		/* what is to be made takes a place where that is allowed */
 		parent = config_try_parent(path);
-		if (errno != ENOENT || access(parent, W_OK | X_OK))
+		if (rc == ENOENT)
+			rc = access(parent, W_OK | X_OK) ? errno : 0;
+		if (rc != 0)
 			buf_printf(faults, "--data-dir: %s cannot be made in %s: %s\n", path,
-			    parent, strerror(errno));
+			    parent, strerror(rc));
 		free(parent);
 	} else if (!S_ISDIR(st.st_mode)) {
 		buf_printf(faults, "--data-dir: %s: %s\n", path, strerror(ENOTDIR));
