@@ -237,6 +237,15 @@ local function alert_of(hook, locator, i, request, diverted)
 	end
 end
 
+local REFUSALS = { suspended = 'the webhook is suspended', overflow = 'the queue is full' }
+local refusals = {}
+
+-- The record of an event that is diverted untried: the same for all webhooks of this script.
+local function refusal_of(trigger)
+	refusals[trigger] = refusals[trigger] or diverted_record(trigger, REFUSALS[trigger], now, '0')
+	return refusals[trigger]
+end
+
 local DROPS_MAX = 1000 -- that leave a record, of those that one script drops
 local drops = 0
 
@@ -245,8 +254,8 @@ local function note_drop(hook, locator, i)
 	if drops < DROPS_MAX then
 		drops = drops + 1
 		hook.drops[#hook.drops + 1] = record_head(int(now), 'dropped', '0') .. locator .. ' '
-			.. ARGV[i + TYPE] .. (hook.suspended and ' 0 0 0 suspended\nthe webhook is suspended\n'
-				or ' 0 0 0 overflow\nthe queue is full\n')
+			.. ARGV[i + TYPE] .. (hook.suspended and ' 0 0 0 suspended\n' .. REFUSALS.suspended
+				or ' 0 0 0 overflow\n' .. REFUSALS.overflow) .. '\n'
 	end
 end
 
@@ -254,9 +263,7 @@ end
 -- the reason is written for each webhook.
 local function refuse(hook, locator, i, request)
 	if not hook.record then
-		local trigger = hook.suspended and 'suspended' or 'overflow'
-		hook.record = diverted_record(trigger,
-			hook.suspended and 'the webhook is suspended' or 'the queue is full', now, '0')
+		hook.record = refusal_of(hook.suspended and 'suspended' or 'overflow')
 		hook.diverted, hook.dropped, hook.drops = {}, 0, {}
 		hook.spare = find(hook.value, ' divert', 1, true)
 			and diverted_room(hook.webhook, max_diverted) or 0
