@@ -17,6 +17,15 @@ def program():
     return os.environ.get("EVHOOKCTL") or str(pathlib.Path(binary()[-1]).with_name("evhookctl"))
 
 
+class Started(subprocess.Popen):
+    """Does not outlive a test that fails, which would wait for it for ever."""
+
+    def __exit__(self, kind, *about):
+        if kind:
+            self.kill()
+        super().__exit__(kind, *about)
+
+
 class Ctl:
     """Runs evhookctl for one server and tenant."""
 
@@ -26,7 +35,7 @@ class Ctl:
             self.env["EVHOOKCTL_TENANT"] = tenant.locator
 
     def start(self, *args, env=None, **pipes):
-        return subprocess.Popen(
+        return Started(
             [program(), *map(str, args)],
             env=child_environment({**self.env, **(env or {})}),
             stdin=pipes.get("stdin", subprocess.DEVNULL),
